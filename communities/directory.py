@@ -1,0 +1,112 @@
+"""All divisions in memory: finding one by what people type, or inside a written address."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from communities.models import Area
+from xianning import standards
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_SUFFIX = re.compile(r"(社区居民委员会|社区居委会|居民委员会|村民委员会|居委会|村委会|社区|村)$")
+
+
+def short(name: str) -> str:
+    """A name without its kind: 万年路社区 → 万年路, 大屋村委会 → 大屋."""
+    return _SUFFIX.sub("", name) or name
+
+
+class Directory:
+    """One reading of the divisions (about 1,200 rows), made for one page or one workbook."""
+
+    @cached_property
+    def areas(self) -> dict[str, Area]:
+        return {area.code: area for area in Area.objects.order_by("code")}
+
+    @cached_property
+    def _communities(self) -> list[Area]:
+        return [a for a in self.areas.values() if a.level == Area.Level.COMMUNITY]
+
+    def above(self, area: Area, level: str) -> Area | None:
+        """The division of LEVEL in which AREA lies."""
+        found: Area | None = area
+        while found is not None and found.level != level:
+            found = self.areas.get(found.parent_id or "")
+        return found
+
+    def _pool(self, level: str, receiving: bool) -> list[Area]:
+        levels = set(level.split("|")) if level else set()
+        return [
+            area
+            for area in self.areas.values()
+            if (not levels or area.level in levels)
+            and (not receiving or (area.receives and area.closed_on is None))
+        ]
+
+    def find(self, text: str, *, level: str = "", receiving: bool = False) -> Area:
+        """The division that TEXT names. LEVEL may name several, joined by `|`.
+
+        Raises NotValid with the nearest names when none or more than one fits.
+        """
+        wanted = standards.fold(text).replace(" ", "").removeprefix("湖北省").removeprefix("咸宁市")
+        if not wanted:
+            wanted = "咸宁市"
+        pool = self._pool(level, receiving)
+        exact = [a for a in pool if wanted in (a.code, a.full_name)]
+        found = exact or [a for a in pool if a.name == wanted]
+        found = found or [a for a in pool if wanted in a.full_name]
+        found = found or [a for a in pool if self._matches(a, wanted)]
+        if len(found) == 1:
+            return found[0]
+        if found:
+            some = "、".join(a.full_name for a in found[:4])
+            raise standards.NotValid(f"“{text}”对应多个：{some}，请写明县和街道（乡镇）。")
+        near = self.nearest(wanted, pool)
+        hint = f"，相近的有：{'、'.join(near)}" if near else ""
+        raise standards.NotValid(f"找不到“{text}”{hint}。")
+
+    @staticmethod
+    def _matches(area: Area, text: str) -> bool:
+        return short(area.name) == short(text) and len(short(text)) > 1
+
+    @staticmethod
+    def nearest(text: str, pool: Iterable[Area], limit: int = 3) -> list[str]:
+        """Full names that look most like TEXT."""
+        names = {short(a.name): a.full_name for a in pool}
+        close = difflib.get_close_matches(short(text), list(names), n=limit, cutoff=0.5)
+        return [names[name] for name in close]
+
+    def search(self, text: str, *, level: str, receiving: bool, limit: int = 12) -> list[Area]:
+        """Divisions whose full name contains every word of TEXT, for a list to choose from."""
+        words = standards.fold(text).split()
+        pool = self._pool(level, receiving)
+        return [a for a in pool if all(word in a.full_name for word in words)][:limit]
+
+    def locate(self, address: str) -> Area | None:
+        """The receiving community that a written ADDRESS names, when exactly one fits."""
+        text = standards.fold(address).replace(" ", "")
+        if not text:
+            return None
+        hits = [
+            area
+            for area in self._communities
+            if area.receives
+            and area.closed_on is None
+            and len(short(area.name)) > 1
+            and (area.name in text or f"{short(area.name)}社区" in text
+                 or f"{short(area.name)}村" in text)
+        ]  # fmt: skip
+        named_too = [a for a in hits if self._names_above(a, text)]
+        hits = named_too or hits
+        longest = max((len(a.name) for a in hits), default=0)
+        hits = [a for a in hits if len(a.name) == longest]
+        return hits[0] if len(hits) == 1 else None
+
+    def _names_above(self, area: Area, text: str) -> bool:
+        township = self.areas.get(area.parent_id or "")
+        return township is not None and re.sub(r"(街道|镇|乡)$", "", township.name) in text

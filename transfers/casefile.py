@@ -1,0 +1,303 @@
+"""How a case is told on its page: steps as a task list, facts as a summary, events with changes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.urls import reverse
+
+from transfers import workflow
+from transfers.models import Retiree, StepEvent, Transfer, TransferStep
+from transfers.papers import PAPERS
+from transfers.workflow import SIX_STEPS, STEPS
+from xianning.privacy import mask
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from xianning.models import User
+
+
+@dataclass(frozen=True)
+class Act:
+    """One row of the task list."""
+
+    label: str
+    state: str
+    who: str
+    when: datetime | None
+    reason: str
+    url: str = ""
+    button: str = ""
+    back_url: str = ""
+    withdraw_url: str = ""
+
+
+@dataclass(frozen=True)
+class Group:
+    """One of the six steps with its acts."""
+
+    number: int
+    title: str
+    article: str
+    rows: list[Act]
+
+
+def steps(case: Transfer, rows: dict[str, TransferStep], user: User) -> list[Group]:
+    """The six steps: done, open for whom, blocked and why, not applicable."""
+    groups = []
+    for number, title in SIX_STEPS.items():
+        mine = [row for key, row in rows.items() if STEPS[key].number == number]
+        acts = [_act(case, rows, row, user) for row in mine]
+        groups.append(Group(number, title, f"第六条第{number}项", acts))
+    return groups
+
+
+def _act(
+    case: Transfer, rows: dict[str, TransferStep], row: TransferStep, user: User
+) -> Act:
+    step, desk = STEPS[row.step], workflow.desk_name(row, case)
+    ended = case.state == Transfer.State.ENDED
+    state = "returned" if row.returned else str(row.state)
+    if row.state == TransferStep.State.DONE:
+        office = row.done_office.name if row.done_office else desk
+        back = workflow.why_not_withdraw(case, rows, row.step, user) is None
+        return Act(
+            step.title, state, f"{office} {row.done_by or ''}".strip(), row.done_at, "",
+            withdraw_url=_url("withdraw", case, row) if back else "",
+        )  # fmt: skip
+    reason = workflow.why_not(case, row, user) or ""
+    may = row.state == TransferStep.State.OPEN and workflow.is_mine(row, user) and not ended
+    return Act(
+        step.title, "blocked" if ended and state == "open" else state, desk, row.opened_at, reason,
+        url=_url("act", case, row) if may and not reason else "",
+        button=step.form.button if step.form else "",
+        back_url=_url("send_back", case, row) if may and step.returns_to else "",
+    )  # fmt: skip
+
+
+def _url(name: str, case: Transfer, row: TransferStep) -> str:
+    return reverse(f"transfers:{name}", args=[case.pk, row.step])
+
+
+# --- lists --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Line:
+    """One case in a list: where it stands in words."""
+
+    case: Transfer
+    now: str
+    done: int
+    total: int
+    since: datetime | None = None
+    returned: bool = False
+
+
+def lines(cases: Sequence[Transfer], waiting: Sequence[TransferStep]) -> list[Line]:
+    """Lines for CASES (with prefetched steps); WAITING holds the open step of each, if asked."""
+    at = {row.transfer_id: row for row in waiting}
+    return [_line(case, at.get(case.pk)) for case in cases]
+
+
+def _line(case: Transfer, row: TransferStep | None) -> Line:
+    all_rows = list(case.steps.all())
+    by_number: dict[int, list[str]] = {}
+    for each in all_rows:
+        by_number.setdefault(STEPS[each.step].number, []).append(each.state)
+    over = {TransferStep.State.DONE, TransferStep.State.SKIPPED}
+    needed = {n: s for n, s in by_number.items() if set(s) != {TransferStep.State.SKIPPED}}
+    done = sum(set(states) <= over for states in needed.values())
+    opened = [STEPS[r.step].title for r in all_rows if r.state == TransferStep.State.OPEN]
+    now = "、".join(opened) if case.state == Transfer.State.OPEN else case.get_state_display()
+    return Line(
+        case, now, done, len(needed),
+        since=row.opened_at if row else None,
+        returned=any(r.returned for r in all_rows),
+    )  # fmt: skip
+
+
+# --- facts --------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line of a summary list."""
+
+    label: str
+    value: str
+    private: bool = False
+
+
+@dataclass(frozen=True)
+class Facts:
+    """A titled summary list; `group` can be revealed."""
+
+    title: str
+    rows: list[Fact]
+    group: str = ""
+    is_shown: bool = False
+
+
+_PLAIN = (
+    ("基本情况", ("name", "sex", "birth_date", "ethnicity", "political_status", "education",
+              "skills", "hobbies")),
+    ("工作与退休", ("former_employer", "former_post", "personnel_kind", "employment_kind",
+               "work_started", "retired", "retirement_kind", "archive_place")),
+    ("社会保障", ("pension_place", "medical_place", "insurances", "extra_benefits", "pension_bank",
+              "certified_on")),
+    ("居住与意愿", ("residence", "wish_local", "wish_away")),
+)  # fmt: skip
+_PARTY = ("party_joined_on", "party_full_on", "party_branch", "party_dues_until")
+
+
+def facts(case: Transfer, shown: str) -> list[Facts]:
+    """Everything known of the person; private groups are masked unless SHOWN names them."""
+    person = case.retiree
+    blocks = [Facts(title, [_fact(person, n) for n in names]) for title, names in _PLAIN]
+    if person.is_party_member:
+        blocks.append(Facts("党员情况", [_fact(person, n) for n in _PARTY]))
+    blocks += [
+        Facts(title, [_fact(person, n, clear=key == shown) for n in names], key, key == shown)
+        for key, (title, names) in Retiree.Privacy.groups.items()
+    ]
+    return [_receivers(case), *blocks]
+
+
+def _receivers(case: Transfer) -> Facts:
+    rows = [
+        Fact("移交单位", f"{case.enterprise.transferor}（{case.enterprise.transferor_kind}）"),
+        Fact("接收社区", case.community.full_name if case.community else ""),
+        Fact("档案接收地", case.archive_area.full_name if case.archive_area else ""),
+    ]
+    if case.retiree.is_party_member:
+        rows.append(Fact("长期居住地", case.party_area.full_name if case.party_area else ""))
+    if case.treatment_verified_on:
+        pension = f"{case.pension_from:%Y-%m}" if case.pension_from else ""
+        rows += [Fact("待遇核定", f"{case.treatment_verified_on} {case.treatment_document}".strip()),
+                 Fact("待遇领取起始", pension)]  # fmt: skip
+    return Facts("移交去向（第五条）", rows)
+
+
+def _fact(person: Retiree, name: str, *, clear: bool = False) -> Fact:
+    label = str(Retiree._meta.get_field(name).verbose_name)
+    kind = Retiree.Privacy.private.get(name)
+    words = person.words(name)
+    return Fact(label, words if clear or kind is None else mask(words, kind), kind is not None)
+
+
+# --- papers -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class PaperLine:
+    """A paper that this office prints, or why not yet."""
+
+    title: str
+    article: str
+    url: str
+    reason: str
+
+
+def papers(case: Transfer, user: User) -> list[PaperLine]:
+    """The papers of the case that concern USER's office."""
+    return [
+        PaperLine(
+            sheet.title, sheet.article, reverse("transfers:paper", args=[case.pk, key]),
+            sheet.why_not(case) or "",
+        )
+        for key, sheet in PAPERS.items()
+        if sheet.concerns(case, user)
+    ]  # fmt: skip
+
+
+# --- what happened ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Change:
+    """A field before and after, masked when private."""
+
+    label: str
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One line of the timeline."""
+
+    at: datetime
+    who: str
+    office: str
+    what: str
+    reason: str = ""
+    note: str = ""
+    changes: list[Change] = field(default_factory=list)
+
+
+def timeline(case: Transfer) -> list[Entry]:
+    """Events, the newest first; an amendment shows what each field was and is."""
+    entries = []
+    diffs = _differences(case)
+    for event in case.events.select_related("by", "office"):
+        changes = _take(diffs, event) if event.verb == StepEvent.Verb.AMEND else []
+        entries.append(
+            Entry(
+                event.at, str(event.by), event.office.name if event.office else "",
+                _what(event), f"{event.code_label}：{event.reason}" if event.code else "",
+                event.note, changes,
+            )  # fmt: skip
+        )
+    return entries[::-1]
+
+
+def _what(event: StepEvent) -> str:
+    if event.verb in (StepEvent.Verb.START, StepEvent.Verb.END, StepEvent.Verb.AMEND):
+        return str(event.get_verb_display())
+    return f"{event.get_verb_display()}：{STEPS[event.step].title}"
+
+
+def _differences(case: Transfer) -> list[tuple[datetime, list[Change]]]:
+    """Changes of the person and of the receivers by the time they were saved."""
+    found: list[tuple[datetime, list[Change]]] = []
+    watched: tuple[tuple[Any, tuple[str, ...]], ...] = (
+        (case.retiree, tuple(f.name for f in Retiree._meta.fields if f.name != "id_index")),
+        (case, ("community", "archive_area", "party_area")),
+    )
+    for record, names in watched:
+        later = None
+        for row in record.history.order_by("-history_date", "-history_id"):
+            if later is not None:
+                delta = later.diff_against(row, included_fields=list(names))
+                if delta.changes:
+                    found.append((later.history_date, [_change(record, c, later, row) for c in delta.changes]))
+            later = row
+    return found
+
+
+def _change(record: Any, change: Any, later: Any, earlier: Any) -> Change:
+    model_field = record._meta.get_field(change.field)
+    if isinstance(record, Transfer):
+        names = [getattr(row, change.field) for row in (earlier, later)]
+        return Change(
+            str(model_field.verbose_name),
+            *(area.full_name if area else "未填" for area in names),
+        )
+    kind = Retiree.Privacy.private.get(change.field)
+    words = []
+    for row in (earlier, later):
+        text = row.instance.words(change.field)
+        words.append((mask(text, kind) if kind else text) or "未填")
+    return Change(str(model_field.verbose_name), *words)
+
+
+def _take(diffs: list[tuple[datetime, list[Change]]], event: StepEvent) -> list[Change]:
+    """The changes saved together with this event (one transaction, a moment apart)."""
+    near = [d for d in diffs if abs((d[0] - event.at).total_seconds()) < 5]
+    return [change for _at, changes in near for change in changes]
+
+

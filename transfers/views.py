@@ -1,0 +1,319 @@
+"""Cases: the list, one case, its facts, its papers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.db.models import Exists, OuterRef
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_POST
+
+from enterprises.models import Enterprise
+from transfers import casefile, workflow
+from transfers.forms import RevealForm, SearchForm
+from transfers.models import Retiree, Scan, Transfer, TransferStep
+from transfers.papers import PAPERS
+from transfers.retiree_form import RetireeForm
+from transfers.workflow import STEPS
+from xianning import access, privacy, vault
+from xianning.models import AccessLog
+from xianning.pages import keyset
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+    from xianning.models import User
+
+_WITH = ("retiree", "enterprise", "community", "archive_area", "party_area", "authority", "filed_by")
+
+
+def _user(request: HttpRequest) -> User:
+    return request.user  # type: ignore[return-value]
+
+
+def _case(request: HttpRequest, pk: UUID) -> Transfer:
+    """The case, or 404 outside my scope."""
+    return get_object_or_404(
+        Transfer.objects.visible_to(_user(request)).select_related(*_WITH), pk=pk
+    )
+
+
+# --- the list -----------------------------------------------------------------------------------
+
+
+@require_GET
+def case_list(request: HttpRequest) -> HttpResponse:
+    """Cases I may see, the newest first; or what waits for me at one step, the oldest first."""
+    waiting = request.GET.get("waiting", "")
+    if waiting and waiting not in STEPS:
+        raise Http404
+    words = _search_words(request)
+    if waiting:
+        rows = TransferStep.objects.waiting_for(_user(request)).filter(step=waiting)
+        rows = rows.filter(
+            transfer__in=_narrow(request, Transfer.objects.all(), words)
+        ) if _is_narrowed(request, words) else rows  # fmt: skip
+        page = keyset(
+            request,
+            rows.select_related("transfer__retiree", "transfer__enterprise", "transfer__community")
+            .prefetch_related("transfer__steps"),
+            by_time="opened_at", key="transfer_id", count=True,
+        )  # fmt: skip
+        cases = [row.transfer for row in page.rows]
+    else:
+        rows = _narrow(request, Transfer.objects.visible_to(_user(request)), words)
+        page = keyset(
+            request,
+            rows.select_related("retiree", "enterprise", "community").prefetch_related("steps"),
+            count=True,
+        )  # fmt: skip
+        cases = page.rows
+    return render(
+        request,
+        "transfers/list.html",
+        {
+            "page": page,
+            "lines": casefile.lines(cases, page.rows if waiting else []),
+            "waiting": STEPS.get(waiting),
+            "can_tick": bool(waiting) and STEPS[waiting].bulk,
+            "search": SearchForm(initial={"q": words}),
+            "words": words,
+            "states": Transfer.State.choices,
+            "steps": [s for s in STEPS.values() if s.key != workflow.ENTERPRISE],
+            "enterprise": _chosen_enterprise(request),
+        },
+    )
+
+
+def _search_words(request: HttpRequest) -> str:
+    """What was searched, carried sealed in the URL: names and numbers never stand in an address."""
+    token = request.GET.get("q", "")
+    if not token:
+        return ""
+    try:
+        return privacy.unseal(token, "search")
+    except privacy.NotReadable:
+        raise Http404 from None
+
+
+def _is_narrowed(request: HttpRequest, words: str) -> bool:
+    return bool(words or any(request.GET.get(k) for k in ("state", "enterprise", "at")))
+
+
+def _chosen_enterprise(request: HttpRequest) -> Enterprise | None:
+    text = request.GET.get("enterprise")
+    if not text:
+        return None
+    try:
+        chosen = Enterprise.objects.filter(pk=UUID(text)).first()
+    except ValueError:
+        raise Http404 from None
+    cases = Transfer.objects.visible_to(_user(request)).filter(enterprise=chosen)
+    return chosen if chosen and cases.exists() else None
+
+
+def _narrow(request: HttpRequest, rows: QuerySet[Any], words: str) -> Any:
+    state, at = request.GET.get("state", ""), request.GET.get("at", "")
+    if state:
+        if state not in Transfer.State.values:
+            raise Http404
+        rows = rows.filter(state=state)
+    if at:
+        if at not in STEPS:
+            raise Http404
+        open_here = TransferStep.objects.filter(
+            transfer=OuterRef("pk"), step=at, state=TransferStep.State.OPEN
+        )
+        rows = rows.filter(Exists(open_here))
+    if request.GET.get("enterprise"):
+        rows = rows.filter(enterprise=_chosen_enterprise(request))
+    if words:
+        known = len(words) == 18 and words[:17].isdigit()
+        rows = rows.with_id_number(words) if known else rows.named(words)  # type: ignore[attr-defined]
+    return rows
+
+
+@require_POST
+def search(request: HttpRequest) -> HttpResponse:
+    """Take the words out of the form and into a sealed token."""
+    form = SearchForm(request.POST)
+    if not form.is_valid():
+        messages.error(request, " ".join(form.errors["q"]))
+        return redirect("transfers:list")
+    words = form.cleaned_data["q"]
+    query = f"?q={quote(privacy.seal(words, 'search'))}" if words else ""
+    return redirect(reverse("transfers:list") + query)
+
+
+# --- one case -----------------------------------------------------------------------------------
+
+
+@require_GET
+def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """The six steps, the facts (masked), the papers, and what happened."""
+    return _detail(request, _case(request, pk))
+
+
+def _detail(
+    request: HttpRequest, case: Transfer, *, shown: str = "", form: Any = None, status: int = 200
+) -> HttpResponse:
+    user = _user(request)
+    rows = workflow.rows_of(case)
+    may_reveal = "reveal_private" in access.scope(user).rights
+    groups = Retiree.Privacy.groups
+    return render(
+        request,
+        "transfers/detail.html",
+        {
+            "case": case,
+            "steps": casefile.steps(case, rows, user),
+            "facts": casefile.facts(case, shown),
+            "papers": [p for p in PAPERS.values() if p.concerns(case, user)],
+            "paper_lines": casefile.papers(case, user),
+            "scans": case.scans.select_related("uploaded_by"),
+            "timeline": casefile.timeline(case),
+            "reveal_groups": [(k, v[0]) for k, v in groups.items()] if may_reveal else [],
+            "reveal_form": form,
+            "shown": shown,
+            "may_amend": workflow.why_not_amend(case, user) is None,
+            "may_end": workflow.why_not_end(case, rows, user) is None,
+            "valid_form": case.valid_form,
+        },
+        status=status,
+    )
+
+
+@require_POST
+def reveal(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Show one group of one person's private values, after the reason is on record."""
+    case = _case(request, pk)
+    groups = Retiree.Privacy.groups
+    form = RevealForm(request.POST, groups=[(key, words) for key, (words, _) in groups.items()])
+    if not form.is_valid():
+        return _detail(request, case, form=form, status=422)
+    group = form.cleaned_data["group"]
+    AccessLog.write(
+        _user(request), AccessLog.Kind.REVEAL, groups[group][0], transfer=case,
+        reason=form.cleaned_data["reason"], address=access.client_address(request),
+    )  # fmt: skip
+    return _detail(request, case, shown=group)
+
+
+# --- facts --------------------------------------------------------------------------------------
+
+
+def add(request: HttpRequest) -> HttpResponse:
+    """File one person by hand."""
+    mine = Enterprise.objects.filter(pk__in=access.scope(_user(request)).enterprises)
+    enterprise = _own_enterprise(request, mine)
+    if enterprise is None:
+        return render(request, "transfers/choose_enterprise.html", {"enterprises": mine})
+    if reason := enterprise.why_not_open():
+        messages.error(request, reason)
+        return redirect("transfers:list")
+    form = RetireeForm(request.POST or None, enterprise=enterprise)
+    if request.method == "POST" and form.is_valid() and not _has_case(form):
+        try:
+            case = workflow.file(form, by=_user(request))
+        except workflow.Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            messages.success(request, f"{case.retiree.name}已登记，案卷编号 {case.number}。")
+            return redirect(case)
+    return _edit_page(request, form, enterprise=enterprise)
+
+
+def _own_enterprise(request: HttpRequest, mine: QuerySet[Enterprise]) -> Enterprise | None:
+    """The enterprise named in the address (404 when not mine), or my only one."""
+    if chosen := request.GET.get("enterprise"):
+        try:
+            return get_object_or_404(mine, pk=UUID(chosen))
+        except ValueError:
+            raise Http404 from None
+    few = list(mine[:2])
+    return few[0] if len(few) == 1 else None
+
+
+def _has_case(form: RetireeForm) -> bool:
+    known = Transfer.objects.with_id_number(form.cleaned_data["id_number"])
+    case = known.exclude(state=Transfer.State.ENDED).first()
+    if case is not None:
+        form.add_error("id_number", f"此人已有案卷 {case.number}，请在该案卷中更改信息。")
+    return case is not None
+
+
+def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Change the facts; a printed change asks for a new signature."""
+    case = _case(request, pk)
+    if reason := workflow.why_not_amend(case, _user(request)):
+        if not access.scope(_user(request)).may_act("enterprise", enterprise=case.enterprise_id):
+            raise PermissionDenied(reason)
+        messages.error(request, reason)
+        return redirect(case)
+    form = RetireeForm(request.POST or None, enterprise=case.enterprise, transfer=case)
+    if request.method == "POST" and form.is_valid():
+        try:
+            changed = workflow.amend(case, form, by=_user(request))
+        except workflow.Refused as refusal:
+            messages.error(request, str(refusal))
+        else:
+            what = f"已更改：{'、'.join(changed)}。" if changed else "没有更改。"
+            messages.success(request, what)
+        return redirect(case)
+    return _edit_page(request, form, case=case, enterprise=case.enterprise)
+
+
+def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpResponse:
+    status = 422 if request.method == "POST" else 200
+    return render(request, "transfers/edit.html", {"form": form, **context}, status=status)
+
+
+# --- papers and scans ---------------------------------------------------------------------------
+
+
+def _download(data: bytes, name: str, content_type: str, *, inline: bool = False) -> HttpResponse:
+    """A file under its own name (RFC 6266), which the browser may not interpret."""
+    response = HttpResponse(data, content_type=content_type)
+    kind = "inline" if inline else "attachment"
+    response["Content-Disposition"] = f"{kind}; filename*=UTF-8''{quote(name)}"
+    response["X-Content-Type-Options"] = "nosniff"
+    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
+    return response
+
+
+@require_POST
+def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """Print a paper of the case; who printed it is on record first."""
+    case = _case(request, pk)
+    sheet = PAPERS.get(name)
+    if sheet is None:
+        raise Http404
+    if not sheet.concerns(case, _user(request)):
+        raise PermissionDenied(f"{sheet.title}由其他单位打印（{sheet.article}）。")
+    if reason := sheet.why_not(case):
+        messages.error(request, reason)
+        return redirect(case)
+    AccessLog.write(
+        _user(request), AccessLog.Kind.PAPER, sheet.title, transfer=case,
+        address=access.client_address(request),
+    )  # fmt: skip
+    file_name = f"{sheet.title.strip('《》')}-{case.retiree.name}-{case.number}.pdf"
+    return _download(sheet.render(case, request), file_name, "application/pdf")
+
+
+@require_POST
+def scan(request: HttpRequest, pk: UUID) -> HttpResponse:
+    """Give out an uploaded scan; who looked is on record first."""
+    stored = get_object_or_404(Scan.objects.visible_to(_user(request)), pk=pk)
+    AccessLog.write(
+        _user(request), AccessLog.Kind.SCAN, stored.title, transfer=stored.transfer,
+        address=access.client_address(request),
+    )  # fmt: skip
+    return _download(vault.get(stored.file), stored.original_name, stored.content_type)

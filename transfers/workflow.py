@@ -1,0 +1,501 @@
+"""第六条 as a table: one row an act, three verbs, one writer.
+
+The six steps of the article are `Step.number`; where the article names two bodies for one step
+(2: the enterprise files, HR verifies; 4 and 6: the enterprise hands over, the receiver accepts)
+each body's act is a row. Steps 4, 5 and 6 open together after 3: 第五条 gives each its own receiver
+and 第六条 states no order among them. To make them strictly sequential, change `needs`.
+
+Only this module writes TransferStep, StepEvent and Transfer.state. Every verb runs in one
+transaction: lock the case, read again, check, change, note.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from simple_history.utils import bulk_create_with_history
+
+from archives.forms import AcceptFileForm, DeliverForm
+from archives.models import PersonnelFile
+from communities.forms import CheckInForm
+from communities.models import Reception
+from enterprises.models import Enterprise
+from party.forms import AcceptMemberForm, LetterForm
+from party.models import PartyMove
+from transfers.choices import EndReason, ReturnReason
+from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
+from transfers.models import SignedForm, StepEvent, Transfer, TransferStep
+from xianning import access
+from xianning.models import Notice, Office, Sequence as Numbers, User
+from xianning.roles import ROLES
+
+State = TransferStep.State
+Verb = StepEvent.Verb
+
+
+class Refused(Exception):
+    """An act that cannot be done; the text is a sentence for the user."""
+
+
+def _nothing(transfer: Transfer, *_: Any, **__: Any) -> None:
+    return None
+
+
+# --- guards: a sentence, or None ----------------------------------------------------------------
+
+
+def enterprise_is_listed(t: Transfer) -> str | None:
+    """第四条, 第六条第1项."""
+    return t.enterprise.why_not_open()
+
+
+def destination_is_known(t: Transfer) -> str | None:
+    """第五条: each line has its receiver."""
+    if t.community is None:
+        return "尚未填写接收社区，请在“更改信息”中选择后再申报（第五条）。"
+    if t.community.closed_on or not t.community.receives:
+        now = t.community.today()
+        hint = f"，请改为{now.full_name}" if now.pk != t.community_id else ""
+        return f"{t.community.full_name}不再接收退休人员{hint}（第五条）。"
+    if t.archive_area is None:
+        return "尚未填写人事档案接收地，请在“更改信息”中选择后再申报（第五条）。"
+    if t.retiree.is_party_member and t.party_area is None:
+        return "党员须填写长期居住地（街道、社区），请在“更改信息”中选择后再申报（第六条第6项）。"
+    return None
+
+
+def only_party_members(t: Transfer) -> str | None:
+    """第六条第6项."""
+    return None if t.retiree.is_party_member else "不是中共党员，无须转接组织关系（第六条第6项）。"
+
+
+# --- the table ----------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Step:
+    """One row: who acts, after what, on which condition, with what result."""
+
+    key: str
+    number: int  # of the six steps
+    title: str
+    role: str
+    desk: str  # column of Transfer that holds the place of the desk
+    needs: tuple[str, ...] = ()
+    form: type[StepForm] | None = None
+    guard: Callable[[Transfer], str | None] = _nothing
+    unless: Callable[[Transfer], str | None] = _nothing  # why the step does not apply
+    effect: Callable[..., str | None] = _nothing
+    undo: Callable[..., None] = _nothing
+    returns_to: str = ""
+    bulk: bool = False  # many people with one set of answers
+
+    @property
+    def article(self) -> str:
+        return f"第六条第{self.number}项"
+
+
+ENTERPRISE, DECLARE, VERIFY, CONFIRM = "enterprise", "declare", "verify", "confirm"
+DELIVER, ARCHIVES, COMMUNITY, LETTER, PARTY = (
+    "deliver", "archives", "community", "letter", "party",
+)  # fmt: skip
+
+STEPS: dict[str, Step] = {
+    step.key: step
+    for step in (
+        Step(ENTERPRISE, 1, "国有企业确认", "sasac", "authority", guard=enterprise_is_listed),
+        Step(DECLARE, 2, "企业退休申报", "enterprise", "enterprise", needs=(ENTERPRISE,),
+             form=DeclareForm, guard=destination_is_known, bulk=True),
+        Step(VERIFY, 2, "核定退休待遇", "hr", "authority", needs=(DECLARE,),
+             form=VerifyForm, effect=Transfer.record_treatment, returns_to=DECLARE, bulk=True),
+        Step(CONFIRM, 3, "基本信息确认", "enterprise", "enterprise", needs=(VERIFY,),
+             form=ConfirmForm, effect=SignedForm.sign, undo=SignedForm.unsign, returns_to=DECLARE),
+        Step(DELIVER, 4, "移交人事档案", "enterprise", "enterprise", needs=(CONFIRM,),
+             form=DeliverForm, effect=PersonnelFile.deliver, bulk=True),
+        Step(ARCHIVES, 4, "接收人事档案", "insurance", "archive_area", needs=(DELIVER,),
+             form=AcceptFileForm, effect=PersonnelFile.accept, undo=PersonnelFile.unaccept,
+             returns_to=DELIVER),
+        Step(COMMUNITY, 5, "街道社区接收", "community", "community", needs=(CONFIRM,),
+             form=CheckInForm, effect=Reception.register, undo=Reception.unregister,
+             returns_to=CONFIRM),
+        Step(LETTER, 6, "开具组织关系介绍信", "enterprise", "enterprise", needs=(CONFIRM,),
+             form=LetterForm, unless=only_party_members, effect=PartyMove.issue,
+             undo=PartyMove.void),
+        Step(PARTY, 6, "接收党员组织关系", "party", "party_area", needs=(LETTER,),
+             form=AcceptMemberForm, unless=only_party_members, effect=PartyMove.accept,
+             undo=PartyMove.unaccept, returns_to=LETTER),
+    )
+}  # fmt: skip
+
+SIX_STEPS = {
+    1: "国有企业确认", 2: "企业退休申报", 3: "基本信息确认",
+    4: "人事档案移交", 5: "街道社区接收", 6: "党组织关系转接",
+}  # fmt: skip
+
+
+def before(key: str) -> set[str]:
+    """Every step that must be done before KEY, directly or not."""
+    return set(STEPS[key].needs).union(*(before(need) for need in STEPS[key].needs), set())
+
+
+def after(key: str) -> set[str]:
+    """Every step that comes after KEY, directly or not."""
+    return {other for other in STEPS if key in before(other)}
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+def rows_of(transfer: Transfer) -> dict[str, TransferStep]:
+    """The step rows of a case by key, in the order of the table."""
+    rows = {row.step: row for row in transfer.steps.select_related("area", "done_by", "done_office")}
+    return {key: rows[key] for key in STEPS if key in rows}
+
+
+def is_mine(row: TransferStep, user: User) -> bool:
+    """Whether USER serves the desk of this row."""
+    return access.scope(user).may_act(row.role, area=row.area_id, enterprise=row.enterprise_id)
+
+
+def desk_name(row: TransferStep, transfer: Transfer) -> str:
+    """Whose turn it is, in words."""
+    if ROLES[row.role].place == "enterprise":
+        return transfer.enterprise.transferor
+    return f"{row.area.full_name if row.area else '（未定）'}{ROLES[row.role].name}"
+
+
+def why_not(transfer: Transfer, row: TransferStep, user: User | None = None) -> str | None:
+    """Why this step cannot be completed (by USER) now, as a sentence; None when it can."""
+    step = STEPS[row.step]
+    if row.state == State.DONE:
+        when = timezone.localtime(row.done_at)
+        return f"“{step.title}”已由{row.done_by}于 {when:%Y-%m-%d %H:%M} 办理，不能重复办理。"
+    if transfer.state != Transfer.State.OPEN:
+        return f"案卷{transfer.get_state_display()}，不能再办理。"
+    if row.state == State.SKIPPED:
+        return step.unless(transfer) or "此步骤不适用。"
+    if row.state == State.BLOCKED:
+        done = set(
+            transfer.steps.filter(state=State.DONE).values_list("step", flat=True)
+        )
+        missing = "、".join(f"“{STEPS[need].title}”" for need in step.needs if need not in done)
+        return f"须先完成{missing}（{step.article}）。"
+    if user is not None and not is_mine(row, user):
+        return f"“{step.title}”由{desk_name(row, transfer)}办理（{step.article}）。"
+    return step.guard(transfer)
+
+
+# --- the one writer -----------------------------------------------------------------------------
+
+
+def _lock(transfer: Transfer) -> tuple[Transfer, dict[str, TransferStep]]:
+    """The case, locked and read again, with its step rows."""
+    case = Transfer.objects.select_for_update(of=("self",)).get(pk=transfer.pk)
+    return case, rows_of(case)
+
+
+def _place(case: Transfer, row: TransferStep) -> None:
+    column = STEPS[row.step].desk
+    if column == "enterprise":
+        row.enterprise_id = case.enterprise_id
+    else:
+        row.area_id = getattr(case, f"{column}_id")
+
+
+def _settle(case: Transfer, rows: dict[str, TransferStep]) -> list[TransferStep]:
+    """Derive open, blocked and skipped from the done rows; return the rows that opened."""
+    opened = []
+    for key, row in rows.items():
+        if row.state == State.DONE:
+            continue
+        step, was = STEPS[key], row.state
+        _place(case, row)
+        over = (State.DONE, State.SKIPPED)
+        if step.unless(case):
+            row.state = State.SKIPPED
+        elif all(rows[need].state in over for need in step.needs):
+            row.state = State.OPEN
+        else:
+            row.state = State.BLOCKED
+        if row.state == State.OPEN and was != State.OPEN:
+            row.opened_at = timezone.now()
+            opened.append(row)
+        elif row.state != State.OPEN:
+            row.returned, row.opened_at = False, None
+    return opened
+
+
+def _finish(case: Transfer, rows: dict[str, TransferStep], reason: str) -> None:
+    """Save the rows and the state of the case that follows from them."""
+    for row in rows.values():
+        row.save()
+    over = all(row.state in (State.DONE, State.SKIPPED) for row in rows.values())
+    state = Transfer.State.DONE if over else Transfer.State.OPEN
+    if case.state != state:
+        case.state, case.closed_at = state, timezone.now() if over else None
+    case._change_reason = reason
+    case.save()
+
+
+def _mark_done(row: TransferStep, by: User, office: Office | None) -> None:
+    row.state, row.returned = State.DONE, False
+    row.done_at, row.done_by, row.done_office = timezone.now(), by, office
+
+
+def _reopen(row: TransferStep, *, returned: bool) -> None:
+    row.state, row.returned, row.opened_at = State.OPEN, returned, timezone.now()
+    row.done_at = row.done_by = row.done_office = None
+
+
+def _office(row: TransferStep, by: User) -> Office | None:
+    """The office for which BY acts at this desk."""
+    for role in [row.role, *(r.slug for r in ROLES.values() if row.role in r.acts_as)]:
+        offices = Office.objects.at_desk(
+            role, area_id=row.area_id, enterprise_id=row.enterprise_id
+        )
+        if office := offices.filter(users=by).first():
+            return office
+    return None
+
+
+def _note(case: Transfer, row: TransferStep, verb: Verb, by: User, **facts: Any) -> None:
+    StepEvent.objects.create(
+        transfer=case, step=row.step, verb=verb, by=by, office=_office(row, by), **facts
+    )
+
+
+def _tell(case: Transfer, row: TransferStep, text: str) -> None:
+    Notice.objects.create(
+        role=row.role, area_id=row.area_id, enterprise_id=row.enterprise_id, transfer=case,
+        text=text,
+    )  # fmt: skip
+
+
+def _tell_opened(case: Transfer, opened: list[TransferStep], by: User) -> None:
+    for row in opened:
+        if not is_mine(row, by):
+            step = STEPS[row.step]
+            _tell(case, row, f"{case.retiree.name}（{case.enterprise}）：“{step.title}”待办理。")
+
+
+@transaction.atomic
+def start(cases: Sequence[Transfer], *, by: User, declare: bool = True) -> None:
+    """Open unsaved CASES of one enterprise, and file at once those that are ready.
+
+    Raises Refused when the enterprise is not on the confirmed list (第六条第1项).
+    """
+    if not cases:
+        return
+    enterprise = Enterprise.objects.select_for_update(of=("self",)).get(pk=cases[0].enterprise_id)
+    if reason := enterprise.why_not_open():
+        raise Refused(reason)
+    now = timezone.now()
+    year, county = timezone.localdate().year, access.prefix(enterprise.county_id)
+    number = Numbers.next(f"transfer/{year}/{county}", len(cases))
+    rows: list[TransferStep] = []
+    events: list[StepEvent] = []
+    filed = 0
+    office = Office.objects.filter(role="enterprise", enterprise=enterprise, users=by).first()
+    for offset, case in enumerate(cases):
+        case.enterprise, case.authority = enterprise, enterprise.authority
+        case.number = f"{year}-{county}-{number + offset:06d}"
+        mine = {
+            key: TransferStep(transfer=case, step=key, role=step.role, state=State.BLOCKED)
+            for key, step in STEPS.items()
+        }
+        first = mine[ENTERPRISE]
+        _place(case, first)
+        first.state, first.done_at = State.DONE, enterprise.confirmed_at
+        first.done_by = enterprise.confirmed_by
+        events.append(StepEvent(transfer=case, step=ENTERPRISE, verb=Verb.START, by=by,
+                                office=office, at=now))  # fmt: skip
+        _settle(case, mine)
+        if declare and STEPS[DECLARE].guard(case) is None:
+            _mark_done(mine[DECLARE], by, office)
+            events.append(StepEvent(transfer=case, step=DECLARE, verb=Verb.COMPLETE, by=by,
+                                    office=office, at=now))  # fmt: skip
+            _settle(case, mine)
+            filed += 1
+        rows += mine.values()
+    bulk_create_with_history(
+        list(cases), Transfer, batch_size=500, default_user=by, default_change_reason="建案"
+    )
+    TransferStep.objects.bulk_create(rows, batch_size=500)
+    StepEvent.objects.bulk_create(events, batch_size=500)
+    if filed:
+        Notice.objects.create(
+            role="hr", area_id=enterprise.authority_id, about_enterprise=enterprise,
+            transfer=cases[0] if len(cases) == 1 else None,
+            text=f"{enterprise}申报 {filed} 人，“{STEPS[VERIFY].title}”待办理。",
+        )  # fmt: skip
+
+
+@transaction.atomic
+def file(form: RetireeForm, *, by: User) -> Transfer:
+    """Save the person of a valid form and open the case; filed at once when it is ready."""
+    case = form.new_case(by)
+    case.retiree.save()
+    start([case], by=by)
+    return case
+
+
+@transaction.atomic
+def complete(transfer: Transfer, key: str, *, by: User, **data: Any) -> None:
+    """Do the act of step KEY. Raises Refused with the reason when it cannot be done."""
+    case, rows = _lock(transfer)
+    row = rows[key]
+    if reason := why_not(case, row, by):
+        raise Refused(reason)
+    note = STEPS[key].effect(case, by=by, **data) or ""
+    _note(case, row, Verb.COMPLETE, by, note=note)
+    _mark_done(row, by, _office(row, by))
+    opened = _settle(case, rows)
+    _finish(case, rows, STEPS[key].title)
+    _tell_opened(case, opened, by)
+
+
+@transaction.atomic
+def send_back(transfer: Transfer, key: str, *, by: User, code: str, reason: str) -> None:
+    """Return the case from the open step KEY to the office before it, with a reason."""
+    case, rows = _lock(transfer)
+    row, step = rows[key], STEPS[key]
+    if refusal := why_not_send_back(case, row, by, code, reason):
+        raise Refused(refusal)
+    _note(case, row, Verb.SEND_BACK, by, code=code, reason=reason)
+    target = rows[step.returns_to]
+    for between in after(target.step) & before(key):
+        if rows[between].state == State.DONE:
+            STEPS[between].undo(case, by=by, reason=reason)
+            _reopen(rows[between], returned=False)
+    STEPS[target.step].undo(case, by=by, reason=reason)
+    _reopen(target, returned=True)
+    _settle(case, rows)
+    _finish(case, rows, f"退回：{reason}"[:300])
+    _tell(case, target, f"{case.retiree.name}：“{step.title}”退回，{ReturnReason(code).label}：{reason}")
+
+
+def why_not_send_back(
+    case: Transfer, row: TransferStep, by: User, code: str, reason: str
+) -> str | None:
+    """Why the step cannot be returned, as a sentence; None when it can."""
+    step = STEPS[row.step]
+    if not step.returns_to:
+        return f"“{step.title}”之前没有可以退回的步骤。"
+    if case.state != Transfer.State.OPEN:
+        return f"案卷{case.get_state_display()}，不能退回。"
+    if row.state != State.OPEN:
+        return why_not(case, row) or "此步骤不能退回。"
+    if not is_mine(row, by):
+        return f"“{step.title}”由{desk_name(row, case)}办理，只有其可以退回（{step.article}）。"
+    return _reason_is_missing(code, reason, ReturnReason.values)
+
+
+def _reason_is_missing(code: str, reason: str, codes: list[str]) -> str | None:
+    if code not in codes:
+        return "请选择原因。"
+    return None if reason.strip() else "请填写原因说明。"
+
+
+@transaction.atomic
+def withdraw(transfer: Transfer, key: str, *, by: User, code: str, reason: str) -> None:
+    """Take one's own completed act back while nothing that follows from it is done."""
+    case, rows = _lock(transfer)
+    row = rows[key]
+    if refusal := why_not_withdraw(case, rows, key, by):
+        raise Refused(refusal)
+    if refusal := _reason_is_missing(code, reason, ReturnReason.values):
+        raise Refused(refusal)
+    STEPS[key].undo(case, by=by, reason=reason)
+    _note(case, row, Verb.WITHDRAW, by, code=code, reason=reason)
+    _reopen(row, returned=False)
+    _settle(case, rows)
+    _finish(case, rows, f"撤回：{reason}"[:300])
+
+
+def why_not_withdraw(
+    case: Transfer, rows: dict[str, TransferStep], key: str, by: User
+) -> str | None:
+    """Why the completed act cannot be taken back, as a sentence; None when it can."""
+    step, row = STEPS[key], rows[key]
+    if case.state == Transfer.State.ENDED:
+        return "案卷已终止，不能撤回。"
+    if row.state != State.DONE:
+        return f"“{step.title}”尚未办理，不能撤回。"
+    if key == ENTERPRISE:
+        return "国有企业确认随企业名单变动，不能在案卷中撤回（第六条第1项）。"
+    if not is_mine(row, by):
+        return f"“{step.title}”由{desk_name(row, case)}办理，只有其可以撤回。"
+    done = [STEPS[k].title for k in STEPS if key in STEPS[k].needs and rows[k].state == State.DONE]
+    if done:
+        return f"“{'”“'.join(done)}”已办理，不能再撤回“{step.title}”。"
+    return None
+
+
+@transaction.atomic
+def amend(transfer: Transfer, form: RetireeForm, *, by: User) -> list[str]:
+    """Save a valid form over the case; a printed change makes the signature not valid.
+
+    Returns the labels of what changed. Raises Refused when the case cannot be changed.
+    """
+    case, rows = _lock(transfer)
+    if refusal := why_not_amend(case, by):
+        raise Refused(refusal)
+    changed = form.write(case)
+    if not changed:
+        return []
+    note = "、".join(changed)
+    if form.changes_print:
+        case.form_version += 1
+        if rows[CONFIRM].state == State.DONE:
+            SignedForm.unsign(case, by=by, reason=f"更改了{note}")
+            _note(case, rows[CONFIRM], Verb.INVALIDATE, by, note=f"更改了{note}"[:300])
+            _reopen(rows[CONFIRM], returned=True)
+    _note(case, rows[DECLARE], Verb.AMEND, by, note=note[:300])
+    opened = _settle(case, rows)
+    _finish(case, rows, f"更改信息：{note}"[:300])
+    _tell_opened(case, opened, by)
+    return changed
+
+
+def why_not_amend(case: Transfer, by: User) -> str | None:
+    """Why BY cannot change the facts of the case, as a sentence; None when he can."""
+    if case.state != Transfer.State.OPEN:
+        return f"案卷{case.get_state_display()}，不能更改信息。"
+    if not access.scope(by).may_act("enterprise", enterprise=case.enterprise_id):
+        return f"信息由移交单位{case.enterprise.transferor}登记和更改（第六条第2项）。"
+    return None
+
+
+@transaction.atomic
+def end(transfer: Transfer, *, by: User, code: str, reason: str) -> None:
+    """End a case without a handover, before any receiver has taken anything over."""
+    case, rows = _lock(transfer)
+    if refusal := why_not_end(case, rows, by):
+        raise Refused(refusal)
+    if refusal := _reason_is_missing(code, reason, EndReason.values):
+        raise Refused(refusal)
+    _note(case, rows[DECLARE], Verb.END, by, code=code, reason=reason)
+    SignedForm.unsign(case, by=by, reason=reason)
+    for row in rows.values():
+        if row.state != State.DONE:
+            row.state, row.opened_at, row.returned = State.BLOCKED, None, False
+            row.save()
+    case.state, case.closed_at = Transfer.State.ENDED, timezone.now()
+    case._change_reason = f"终止：{reason}"[:300]
+    case.save()
+
+
+def why_not_end(case: Transfer, rows: dict[str, TransferStep], by: User) -> str | None:
+    """Why the case cannot be ended, as a sentence; None when it can."""
+    if case.state != Transfer.State.OPEN:
+        return f"案卷{case.get_state_display()}，不能终止。"
+    if not access.scope(by).may_act("enterprise", enterprise=case.enterprise_id):
+        return f"只有移交单位{case.enterprise.transferor}可以终止案卷。"
+    taken = [STEPS[k].title for k in (ARCHIVES, COMMUNITY, PARTY) if rows[k].state == State.DONE]
+    if taken:
+        return f"“{'”“'.join(taken)}”已办理，不能终止。"
+    return None

@@ -1,0 +1,273 @@
+"""Who may go where: the scope of a user, and the registry of all URLs.
+
+Three questions, asked in this order:
+1. May anybody with this role open this URL at all?  `REGISTRY`, enforced for every request.
+2. Does this row exist for him?  `Model.objects.visible_to(user)`, built on `scope(user)`: no → 404.
+3. May he act at this desk?  `Scope.may_act`: no → 403 with a sentence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.db.models import Q
+from guardian.models import UserObjectPermission
+
+from xianning.roles import ROLES, permission
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+    from django.http import HttpRequest, HttpResponse
+
+    from xianning.models import User
+
+Code = str
+
+
+def prefix(code: Code) -> str:
+    """The significant digits of a 12-digit division code: 421202000000 → 421202."""
+    for length in (2, 4, 6, 9):
+        if set(code[length:]) == {"0"}:
+            return code[:length]
+    return code
+
+
+def bounds(code: Code) -> tuple[str, str]:
+    """First code of the subtree of CODE and first code after it (a range an index can serve)."""
+    head = prefix(code)
+    return head.ljust(12, "0"), str(int(head) + 1).zfill(len(head)).ljust(12, "0")
+
+
+def ancestors_of(code: Code) -> list[Code]:
+    """CODE and the codes above it, nearest first: community, township, county, city, province."""
+    heads = [code[:length].ljust(12, "0") for length in (12, 9, 6, 4, 2)]
+    return list(dict.fromkeys(heads))
+
+
+def inside(code: Code, areas: Iterable[Code]) -> bool:
+    """Whether CODE lies in the subtree of one of AREAS."""
+    return any(code.startswith(prefix(area)) for area in areas)
+
+
+def within(column: str, areas: Iterable[Code]) -> Q:
+    """Rows whose COLUMN (an area code) lies in the subtree of one of AREAS; none for no areas."""
+    condition = Q(pk__in=[])
+    for area in areas:
+        low, high = bounds(area)
+        condition |= Q(**{f"{column}__gte": low, f"{column}__lt": high})
+    return condition
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Where a user serves: area codes by role, and the enterprises he files for."""
+
+    areas: dict[str, frozenset[Code]] = field(default_factory=dict)
+    enterprises: frozenset[UUID] = frozenset()
+
+    @property
+    def roles(self) -> frozenset[str]:
+        """Slugs of the roles that hold somewhere."""
+        here = {slug for slug, codes in self.areas.items() if codes}
+        return frozenset(here | ({"enterprise"} if self.enterprises else set()))
+
+    @property
+    def rights(self) -> frozenset[str]:
+        return frozenset(right for slug in self.roles for right in ROLES[slug].rights)
+
+    def may_act(self, role: str, *, area: Code | None = None, enterprise: Any = None) -> bool:
+        """Whether ROLE is held at this desk (same-level bodies act at their own level only)."""
+        if ROLES[role].place == "enterprise":
+            return enterprise in self.enterprises
+        return area is not None and any(
+            inside(area, held) if ROLES[slug].acts_below else area in held
+            for slug, held in self.areas.items()
+            if slug == role or role in ROLES[slug].acts_as
+        )
+
+    def desks(self, roles: Iterable[str] = ROLES) -> Q:
+        """Rows with columns `role`, `area` and `enterprise` that are desks of mine."""
+        mine = Q(pk__in=[])
+        for slug in roles:
+            if ROLES[slug].place == "enterprise":
+                if self.enterprises:
+                    mine |= Q(role=slug, enterprise_id__in=self.enterprises)
+            elif held := self.areas.get(slug):
+                place = within("area_id", held) if ROLES[slug].acts_below else Q(area_id__in=held)
+                mine |= Q(role__in=(slug, *ROLES[slug].acts_as)) & place
+        return mine
+
+
+def scope(user: User | AnonymousUser) -> Scope:
+    """The scope of USER, read once a request. Nobody and inactive users have none."""
+    if not user.is_authenticated or not user.is_active:
+        return Scope()
+    cached = getattr(user, "_scope", None)
+    if cached is None:
+        cached = user._scope = _read_scope(user)  # type: ignore[union-attr]
+    return cached
+
+
+def _read_scope(user: Any) -> Scope:
+    groups = set(user.groups.values_list("name", flat=True))
+    slug_of = {permission(slug): slug for slug in ROLES if slug in groups}
+    areas: dict[str, set[Code]] = {}
+    enterprises: set[UUID] = set()
+    for codename, place in UserObjectPermission.objects.filter(user=user).values_list(
+        "permission__codename", "object_pk"
+    ):
+        slug = slug_of.get(codename)
+        if slug is None:
+            continue
+        if ROLES[slug].place == "enterprise":
+            enterprises.add(UUID(place))
+        else:
+            areas.setdefault(slug, set()).add(place)
+    return Scope({slug: frozenset(codes) for slug, codes in areas.items()}, frozenset(enterprises))
+
+
+def cases(user: User | AnonymousUser, through: str = "") -> Q:
+    """The cases USER may see: of his enterprises, or with a desk inside his area.
+
+    THROUGH is the path from the filtered model to the case, such as `transfer__`.
+    """
+    mine = scope(user)
+    rows = Q(pk__in=[])
+    if mine.enterprises:
+        rows |= Q(**{f"{through}enterprise_id__in": mine.enterprises})
+    for slug, codes in mine.areas.items():
+        for column in ROLES[slug].sees:
+            rows |= within(f"{through}{column}_id", codes)
+    return rows
+
+
+# --- the registry -------------------------------------------------------------------------------
+
+EVERYBODY = "everybody"  # without signing in
+SIGNED_IN = "signed in"
+_CASES = frozenset(slug for slug, role in ROLES.items() if role.sees)
+
+
+@dataclass(frozen=True)
+class Rule:
+    """Who may open a URL: everybody, whoever signed in, some roles, or holders of a right."""
+
+    who: str | frozenset[str]
+    right: str = ""
+
+    def refuses(self, user: User | AnonymousUser) -> bool:
+        if self.who == EVERYBODY:
+            return False
+        if not user.is_authenticated or not user.is_active:
+            return True
+        mine = scope(user)
+        if self.right and self.right not in mine.rights:
+            return True
+        return self.who != SIGNED_IN and not (frozenset(self.who) & mine.roles)
+
+
+def _roles(*slugs: str, right: str = "") -> Rule:
+    return Rule(frozenset(slugs), right)
+
+
+_anybody = Rule(EVERYBODY)
+_signed_in = Rule(SIGNED_IN)
+_cases = Rule(_CASES)
+_exporters = Rule(_CASES, "export_rosters")
+_revealers = Rule(_CASES, "reveal_private")
+_offices = _roles("administrator", right="manage_offices")
+_areas = _roles("administrator", right="manage_areas")
+_lists = _roles("sasac", "hr", "enterprise", "auditor")
+
+# One entry for each URL name; a URL without an entry is refused and fails the build.
+REGISTRY: dict[str, Rule] = {
+    "sign_in": _anybody,
+    "sign_out": _anybody,
+    "health": _anybody,
+    "communities:card_check": _anybody,
+    "home": _signed_in,
+    "password_change": _signed_in,
+    "notices": _cases,
+    "notice_read": _cases,
+    "jobs": _signed_in,
+    "job": _signed_in,
+    "job_result": _signed_in,
+    "rosters": _exporters,
+    "roster": _exporters,
+    "roster_export": _exporters,
+    "access_log": Rule(SIGNED_IN, "view_access_log"),
+    "users": _offices,
+    "user_add": _offices,
+    "user_edit": _offices,
+    "offices": _offices,
+    "office_add": _offices,
+    "office_edit": _offices,
+    "communities:areas": _areas,
+    "communities:area_edit": _areas,
+    "communities:area_choices": _cases,
+    "communities:card_paper": _roles("street", "community"),
+    "enterprises:list": _lists,
+    "enterprises:detail": _lists,
+    "enterprises:add": _roles("sasac"),
+    "enterprises:edit": _roles("sasac"),
+    "enterprises:confirm": _roles("sasac"),
+    "enterprises:acknowledge": _roles("hr"),
+    "enterprises:import": _roles("sasac"),
+    "enterprises:import_detail": _roles("sasac"),
+    "enterprises:template": _roles("sasac"),
+    "transfers:list": _cases,
+    "transfers:search": _cases,
+    "transfers:detail": _cases,
+    "transfers:act": _cases,
+    "transfers:send_back": _cases,
+    "transfers:withdraw": _cases,
+    "transfers:bulk": _cases,
+    "transfers:end": _roles("enterprise"),
+    "transfers:add": _roles("enterprise"),
+    "transfers:edit": _roles("enterprise"),
+    "transfers:reveal": _revealers,
+    "transfers:scan": _cases,
+    "transfers:paper": _cases,
+    "transfers:import": _roles("enterprise"),
+    "transfers:import_list": _roles("enterprise"),
+    "transfers:import_detail": _roles("enterprise"),
+    "transfers:template": _roles("enterprise"),
+}
+
+
+class AccessMiddleware:
+    """Refuses each request whose URL has no entry, or whose user the entry does not name."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if request.user.is_authenticated:
+            response.setdefault("Cache-Control", "no-store")
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> None:
+        name = request.resolver_match.view_name if request.resolver_match else ""
+        rule = REGISTRY.get(name)
+        if rule is None:
+            raise PermissionDenied("此页面没有登记访问规则。")
+        # Who has not signed in is sent to the sign-in page by LoginRequiredMiddleware.
+        if request.user.is_authenticated and rule.refuses(request.user):
+            raise PermissionDenied("您的岗位没有此项权限。")
+
+
+def client_address(request: HttpRequest) -> str:
+    """Address of the browser: behind TRUSTED_PROXIES proxies, the entry that the first one wrote."""
+    if settings.TRUSTED_PROXIES:
+        chain = request.META.get("HTTP_X_FORWARDED_FOR", "").split(",")
+        if len(chain) >= settings.TRUSTED_PROXIES:
+            return chain[-settings.TRUSTED_PROXIES].strip()
+    return request.META.get("REMOTE_ADDR", "")

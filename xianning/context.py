@@ -1,0 +1,75 @@
+"""What every page shows around its content."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.urls import reverse
+
+from xianning import access
+from xianning.models import Notice
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+CAP = 100  # counts beside the navigation stop here
+
+
+@dataclass(frozen=True)
+class NavItem:
+    """One entry of the navigation."""
+
+    label: str
+    url: str
+    current: bool
+    count: str = ""
+
+
+_NAV = (
+    ("待办", "home"),
+    ("案卷", "transfers:list"),
+    ("导入", "transfers:import_list"),
+    ("国企名单", "enterprises:list"),
+    ("名册", "rosters"),
+    ("通知", "notices"),
+    ("访问记录", "access_log"),
+    ("行政区划", "communities:areas"),
+    ("机构", "offices"),
+    ("账号", "users"),
+)
+
+
+def page(request: HttpRequest) -> dict[str, Any]:
+    """Navigation, offices and unread notices of the user; nothing for who has not signed in."""
+    user = getattr(request, "user", None)
+    base: dict[str, Any] = {"demo_mode": settings.DEMO, "nav": [], "my_offices": []}
+    if user is None or not user.is_authenticated or not user.is_active:
+        return base
+    unread = capped(Notice.objects.visible_to(user).unread(), CAP)
+    match = request.resolver_match
+    here = match.view_name if match else ""
+    section = here.split(":")[0]
+    nav = [
+        NavItem(
+            label=label,
+            url=reverse(name),
+            current=name == here
+            or (":" in name and section == name.split(":")[0] and here not in dict(_NAV).values()),
+            count=unread if name == "notices" and unread != "0" else "",
+        )
+        for label, name in _NAV
+        if not access.REGISTRY[name].refuses(user)
+    ]
+    return base | {
+        "nav": nav,
+        "my_offices": list(user.offices.all()[:3]),  # type: ignore[union-attr]
+        "unread_notices": unread,
+    }
+
+
+def capped(rows: Any, cap: int = 1000) -> str:
+    """How many ROWS there are, counted no further than CAP: `37` or `1000+`."""
+    found = rows.order_by()[: cap + 1].count()
+    return f"{cap}+" if found > cap else str(found)

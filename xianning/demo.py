@@ -1,0 +1,152 @@
+"""Made-up people and offices on real communities, for the demo and for the tests.
+
+Names are combinations of common characters; ID numbers carry the unassigned region 421299 and a
+valid check digit, so that none can belong to anybody.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from xianning import standards
+
+if TYPE_CHECKING:
+    from communities.models import Area
+
+REGION = "421299"
+_FAMILY = "赵钱孙李周吴郑王冯陈褚卫蒋沈韩杨朱秦尤许何吕施张孔曹严华金魏陶姜"
+_GIVEN = "建国桂兰秀英志明玉珍德福春梅金生云霞永康素芬正华长林凤仙家和惠民庆丰文斌月娥"
+RARE_NAMES = (
+    "王㛃", "李㻁", "张𬭎", "陈𫖯", "刘𬀩", "杨𠅤", "黄𡋾", "周𬱖", "吴𤧛", "徐䶮", "孙𫍽",
+    "阿依古丽·买买提",
+)  # fmt: skip
+_POSTS = ("车间主任", "钳工", "会计", "统计员", "司机", "电工", "保管员", "科长", "化验员", "技术员")
+_RELATIONS = ("儿子", "女儿", "儿媳", "女婿", "侄子")
+_STREETS = ("长安大道", "桂花路", "银泉大道", "淦河路", "贺胜路", "书台街")
+
+
+def person(rng: random.Random, n: int, community: Area, employer: str, **given: Any) -> dict[str, str]:
+    """Values of a RetireeForm, in words as a clerk types them, for the N-th made-up person."""
+    sex = rng.choice("12")
+    years = rng.choice((5, 6, 8, 10, 15, 20, 26))
+    retired = date(2026 - years, rng.randint(1, 9), 1)
+    birth = date(retired.year - (60 if sex == "1" else 50), rng.randint(1, 12), rng.randint(1, 28))
+    name = RARE_NAMES[n % len(RARE_NAMES)] if n % 29 == 17 else _name(rng)
+    member = n % 4 == 0
+    phone = f"139{rng.randint(0, 99_999_999):08d}"
+    address = f"{community.full_name}{rng.choice(_STREETS)}{rng.randint(1, 180)}号"
+    values = {
+        "name": name,
+        "id_number": standards.make_id_number(REGION, birth, n % 500, sex),
+        "sex": standards.SEX[sex],
+        "born": f"{birth:%Y-%m}",
+        "ethnicity": "维吾尔族" if "·" in name else rng.choice(("汉族", "汉族", "汉族", "土家族", "回族")),
+        "political_status": "中共党员" if member else "群众",
+        "education": rng.choice(("初中", "高中", "中专", "大专", "小学")),
+        "health": rng.choice(("健康", "健康", "一般", "高血压", "长年有病")),
+        "former_employer": employer,
+        "former_post": rng.choice(_POSTS),
+        "personnel_kind": rng.choice(("工人", "工人", "干部")),
+        "employment_kind": rng.choice(("全民", "全民", "大集体")),
+        "work_started": f"{birth.year + rng.randint(17, 24)}-{rng.randint(1, 12):02d}",
+        "retired": f"{retired:%Y-%m}",
+        "retirement_kind": "正常退休",
+        "archive_place": f"{employer}档案室",
+        "special_groups": "高龄" if standards.age_on(birth, date(2026, 11, 1)) >= 80 else "",
+        "low_income": "否",
+        "pension_place": "咸宁市",
+        "medical_place": "咸宁市",
+        "insurances": "养老保险、医疗保险",
+        "residence": "本地居住人员",
+        "household_address": address,
+        "household_phone": f"0715-8{rng.randint(0, 999_999):06d}",
+        "home_address": address,
+        "home_phone": phone,
+        "contact1_name": _name(rng),
+        "contact1_relation": rng.choice(_RELATIONS),
+        "contact1_phone": f"138{rng.randint(0, 99_999_999):08d}",
+        "contact1_address": address,
+        "wish_local": "常住地",
+        "community": community.full_name,
+    }
+    if member:
+        values |= {
+            "party_joined_on": f"{birth.year + 28}-07",
+            "party_branch": f"中共{employer}支部委员会",
+            "party_dues_until": "2026-10",
+        }
+    return values | given
+
+
+def _name(rng: random.Random) -> str:
+    return rng.choice(_FAMILY) + "".join(rng.choice(_GIVEN) for _ in range(rng.choice((1, 2, 2))))
+
+
+@dataclass(frozen=True)
+class DemoEnterprise:
+    """A fictitious enterprise; the credit code's first 17 characters (check character added)."""
+
+    name: str
+    code: str
+    level: str
+    county: str
+    authority: str
+    status: str = "normal"
+    department: str = ""
+    confirmed: bool = True
+
+
+CITY, XIANAN, CHIBI, JIAYU = "421200000000", "421202000000", "421281000000", "421221000000"
+ENTERPRISES = (
+    DemoEnterprise("咸宁市桂泉机械厂（演示）", "91421200MADEM0001", "city", XIANAN, CITY),
+    DemoEnterprise("咸宁市淦河纺织总厂（演示）", "91421200MADEM0002", "city", XIANAN, CITY,
+                   "bankrupt", "咸宁市轻工行业管理办公室（演示）"),
+    DemoEnterprise("赤壁市陆水建材公司（演示）", "91421281MADEM0003", "county", CHIBI, CHIBI),
+    DemoEnterprise("鄂南电力设备公司（演示）", "91420000MADEM0004", "provincial", XIANAN, XIANAN),
+    DemoEnterprise("嘉鱼县江堤航运公司（演示）", "91421221MADEM0005", "county", JIAYU, JIAYU,
+                   confirmed=False),
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class DemoOffice:
+    """An office with one user; PLACE is an area code or the index of a demo enterprise."""
+
+    username: str
+    full_name: str
+    role: str
+    place: str | int
+    name: str
+    phone: str = "0715-8123000"
+    address: str = "咸宁市咸安区演示路1号"
+
+
+GUIHUA, WANNIAN, WENQUAN = "421202001005", "421202001002", "421202001000"
+BEIJIE, PUQI = "421281001002", "421281001000"
+OFFICES = (
+    DemoOffice("gzw", "秦国资", "sasac", CITY, "咸宁市国资部门（演示）"),
+    DemoOffice("gzw_chibi", "许国资", "sasac", CHIBI, "赤壁市国资部门（演示）"),
+    DemoOffice("gzw_jiayu", "尤国资", "sasac", JIAYU, "嘉鱼县国资部门（演示）"),
+    DemoOffice("gzw_xianan", "何国资", "sasac", XIANAN, "咸安区国资部门（演示）"),
+    DemoOffice("rs", "孔人社", "hr", CITY, "咸宁市人社部门（演示）"),
+    DemoOffice("rs_chibi", "曹人社", "hr", CHIBI, "赤壁市人社部门（演示）"),
+    DemoOffice("rs_xianan", "严人社", "hr", XIANAN, "咸安区人社部门（演示）"),
+    DemoOffice("qiye", "华经办", "enterprise", 0, "咸宁市桂泉机械厂退管科（演示）"),
+    DemoOffice("zhuguan", "金经办", "enterprise", 1, "咸宁市轻工行业管理办公室（演示）"),
+    DemoOffice("qiye_chibi", "魏经办", "enterprise", 2, "赤壁市陆水建材公司退管科（演示）"),
+    DemoOffice("shebao", "陶社保", "insurance", XIANAN, "咸安区社会保险经办机构（演示）"),
+    DemoOffice("shebao_chibi", "姜社保", "insurance", CHIBI, "赤壁市社会保险经办机构（演示）"),
+    DemoOffice("yibao", "吕医保", "medical", XIANAN, "咸安区医保部门（演示）"),
+    DemoOffice("dangan", "施档案", "archives_office", XIANAN, "咸安区档案馆（演示）"),
+    DemoOffice("jiedao", "张街道", "street", WENQUAN, "温泉街道办事处（演示）"),
+    DemoOffice("shequ", "王社区", "community", GUIHUA, "桂花路社区居民委员会（演示）"),
+    DemoOffice("shequ_wannian", "冯社区", "community", WANNIAN, "万年路社区居民委员会（演示）"),
+    DemoOffice("shequ_chibi", "陈社区", "community", BEIJIE, "北街社区居民委员会（演示）"),
+    DemoOffice("dangzu", "周党务", "party", WENQUAN, "中共温泉街道工作委员会（演示）"),
+    DemoOffice("dangzu_chibi", "吴党务", "party", PUQI, "中共蒲圻街道工作委员会（演示）"),
+    DemoOffice("shenji", "郑审计", "auditor", CITY, "咸宁市审计部门（演示）"),
+    DemoOffice("guanli", "朱管理", "administrator", CITY, "咸宁市信息管理（演示）"),
+)

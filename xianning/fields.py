@@ -1,0 +1,165 @@
+"""Form fields that read what people really type; page, workbook and command use the same ones."""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from django import forms
+from django.core.exceptions import ValidationError
+
+from xianning import standards
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from communities.directory import Directory
+    from communities.models import Area
+
+
+class StandardField(forms.CharField):
+    """A text field whose value is read by a function of `xianning.standards`."""
+
+    parse: Callable[[str], Any] = staticmethod(standards.fold)
+
+    def __init__(self, *args: Any, parse: Callable[[str], Any] | None = None, **kw: Any) -> None:
+        super().__init__(*args, **kw)
+        if parse is not None:
+            self.parse = parse  # type: ignore[method-assign]
+
+    def clean(self, value: Any) -> Any:
+        text = standards.fold(str(value or "")) if not isinstance(value, date) else value
+        text = super().clean(text)
+        if text in self.empty_values:
+            return text
+        try:
+            return self.parse(text)
+        except standards.NotValid as reason:
+            raise ValidationError(str(reason)) from None
+
+
+class _DateText(StandardField):
+    """A date typed as text: 1965.3, 1965年3月, 1965-03-01 …; empty is None."""
+
+    shown = "%Y-%m-%d"
+
+    def clean(self, value: Any) -> Any:
+        return (value if isinstance(value, date) else super().clean(value)) or None
+
+    def prepare_value(self, value: Any) -> Any:
+        return value.strftime(self.shown) if isinstance(value, date) else value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(self.clean(data) != initial)
+        except ValidationError:
+            return True
+
+
+class DayField(_DateText):
+    parse = staticmethod(standards.parse_date)
+    widget = forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d")
+
+
+class MonthField(_DateText):
+    """The first day of a month."""
+
+    parse = staticmethod(standards.parse_month)
+    shown = "%Y-%m"
+    widget = forms.TextInput(attrs={"placeholder": "例如 1965-03", "inputmode": "numeric"})
+
+
+_BETWEEN = re.compile(r"[、,，;；/\s]+")
+_TICKED = re.compile(r"[☑☒√✓✔■]")
+_BOXES = re.compile(r"[□☐☑☒√✓✔■]")
+
+
+class WordField(forms.ChoiceField):
+    """One of a code list, given as its code, its word, or a usual other word."""
+
+    def __init__(self, *, aliases: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.aliases = dict(aliases or {})
+
+    def to_python(self, value: Any) -> str:
+        text = standards.fold(str(value or ""))
+        if text in self.empty_values:
+            return ""
+        codes = {str(code): str(label) for code, label in self.choices if code != ""}  # type: ignore[union-attr]
+        try:
+            return standards.lookup(codes, text, self.aliases)
+        except standards.NotValid as reason:
+            raise ValidationError(str(reason)) from None
+
+
+class WordsField(forms.MultipleChoiceField):
+    """Several of a code list: ticks on the page, words with separators or boxes in a workbook."""
+
+    widget = forms.CheckboxSelectMultiple
+
+    def __init__(self, *, aliases: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.aliases = dict(aliases or {})
+
+    def to_python(self, value: Any) -> list[str]:
+        words: Iterable[str] = value if isinstance(value, list | tuple) else self._split(value)
+        codes = {str(code): str(label) for code, label in self.choices}  # type: ignore[union-attr]
+        try:
+            found = [standards.lookup(codes, word, self.aliases) for word in words if word]
+        except standards.NotValid as reason:
+            raise ValidationError(str(reason)) from None
+        return [code for code in codes if code in found]
+
+    @staticmethod
+    def _split(value: Any) -> list[str]:
+        """Words of one cell; when boxes are printed, only the ticked ones count."""
+        text = standards.fold(str(value or ""))
+        if not _BOXES.search(text):
+            return [word for word in _BETWEEN.split(text) if word and word not in {"无", "否", "0"}]
+        pieces = re.findall(r"([□☐☑☒√✓✔■]?)\s*([^□☐☑☒√✓✔■]+)\s*([□☐☑☒√✓✔■]?)", text)
+        before = bool(pieces and pieces[0][0])  # the box stands before its word, or after it
+        return [
+            _BETWEEN.sub("", word)
+            for first, word, last in pieces
+            if _TICKED.match(first if before else last)
+        ]
+
+
+class AreaField(forms.CharField):
+    """A division given by code, full name, or any part of the name that only one has."""
+
+    def __init__(self, *, level: str = "", receiving: bool = False, **kwargs: Any) -> None:
+        self.level, self.receiving = level, receiving
+        super().__init__(**kwargs)
+        self.directory: Directory | None = None
+        self.widget.attrs.setdefault("autocomplete", "off")
+
+    def clean(self, value: Any) -> Area | None:
+        from communities.directory import Directory
+
+        text = super().clean(value)
+        if text in self.empty_values:
+            return None
+        directory = self.directory or Directory()
+        try:
+            return directory.find(text, level=self.level, receiving=self.receiving)
+        except standards.NotValid as reason:
+            raise ValidationError(str(reason)) from None
+
+    def prepare_value(self, value: Any) -> Any:
+        from communities.models import Area
+
+        if isinstance(value, Area):
+            return value.full_name
+        if isinstance(value, str) and len(value) == 12 and value.isdigit():
+            area = Area.objects.filter(pk=value).first()
+            return area.full_name if area else value
+        return value
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            area = self.clean(data)
+        except ValidationError:
+            return True
+        return (area.pk if area else None) != (getattr(initial, "pk", initial) or None)

@@ -1,0 +1,135 @@
+"""`manage.py load_demo`: fictitious enterprises, offices and people, walked into every state."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from communities.directory import Directory
+from communities.models import Area
+from enterprises.models import Enterprise
+from transfers import workflow
+from transfers.choices import ReturnReason
+from transfers.models import Retiree, Transfer
+from xianning import checks, demo, standards, walk
+from xianning.models import Office, User
+from xianning.roles import ROLES
+
+PASSWORD = "Xianning-demo-2026"
+SIGN_INS = [(o.username, PASSWORD, f"{ROLES[o.role].name}　{o.name}") for o in demo.OFFICES]
+# How far each made-up person has come; `back` is returned once and repeated.
+STATES = (
+    "declare", "verify", "verify", "confirm", "confirm", "deliver", "archives", "community",
+    "letter", "party", "done", "done", "back", "ended",
+)  # fmt: skip
+
+
+class Command(BaseCommand):
+    help = "载入演示数据（虚构的企业、机构和人员，经真实流程办到各种状态）"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        parser.add_argument("--people", type=int, default=60, help="人数，缺省 60")
+        parser.add_argument("--seed", type=int, default=2021, help="随机数种子，缺省 2021")
+
+    def handle(self, *_: Any, people: int, seed: int, **__: Any) -> None:
+        if not 0 <= people <= 200_000:
+            raise CommandError("--people 须在 0 到 200000 之间。")
+        checks.install(demo=True)
+        if not Area.objects.exists():
+            call_command("load_areas", stdout=self.stdout)
+        enterprises = [self._enterprise(row) for row in demo.ENTERPRISES]
+        users = {row.username: self._office(row, enterprises) for row in demo.OFFICES}
+        for enterprise, row in zip(enterprises, demo.ENTERPRISES, strict=True):
+            if row.confirmed and enterprise.confirmed_at is None:
+                self._confirm(enterprise, users)
+        self._people(people, seed, enterprises, users)
+
+    def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
+        code = standards.make_credit_code(row.code)
+        made, _new = Enterprise.objects.get_or_create(
+            credit_code=code,
+            defaults={
+                "name": row.name, "level": row.level, "holding": "sole", "status": row.status,
+                "county_id": row.county, "authority_id": row.authority,
+                "department": row.department, "contact": "演示联系人", "phone": "0715-8123001",
+                "retiree_count": 320,
+            },
+        )  # fmt: skip
+        return made
+
+    def _office(self, row: demo.DemoOffice, enterprises: list[Enterprise]) -> User:
+        at_enterprise = isinstance(row.place, int)
+        office, _new = Office.objects.get_or_create(
+            role=row.role, name=row.name,
+            area_id=None if at_enterprise else row.place,
+            enterprise=enterprises[row.place] if isinstance(row.place, int) else None,
+            defaults={"phone": row.phone, "address": row.address, "contact": row.full_name,
+                      "postcode": "437100"},
+        )  # fmt: skip
+        user, new = User.objects.get_or_create(
+            username=row.username, defaults={"full_name": row.full_name}
+        )
+        if new:
+            user.set_password(PASSWORD)
+            user.save()
+        office.admit(user)
+        return user
+
+    def _confirm(self, enterprise: Enterprise, users: dict[str, User]) -> None:
+        at = {demo.CITY: ("gzw", "rs"), demo.CHIBI: ("gzw_chibi", "rs_chibi"),
+              demo.XIANAN: ("gzw_xianan", "rs_xianan")}  # fmt: skip
+        sasac, hr = at[enterprise.authority_id]
+        enterprise.confirm(by=users[sasac])
+        enterprise.acknowledge(by=users[hr])
+
+    # --- people ---
+
+    def _people(
+        self, count: int, seed: int, enterprises: list[Enterprise], users: dict[str, User]
+    ) -> None:
+        rng = random.Random(seed)
+        directory = Directory()
+        plans = (
+            (0, "qiye", (demo.GUIHUA, demo.GUIHUA, demo.WANNIAN), "rs", "shebao", "dangzu"),
+            (1, "zhuguan", (demo.GUIHUA, demo.WANNIAN), "rs", "shebao", "dangzu"),
+            (2, "qiye_chibi", (demo.BEIJIE,), "rs_chibi", "shebao_chibi", "dangzu_chibi"),
+        )
+        communities = {demo.GUIHUA: "shequ", demo.WANNIAN: "shequ_wannian",
+                       demo.BEIJIE: "shequ_chibi"}  # fmt: skip
+        loaded = 0
+        for n in range(count):
+            index, clerk, places, hr, insurance, party = plans[n % 7 // 3]
+            place = rng.choice(places)
+            values = demo.person(
+                rng, n, directory.areas[place], enterprises[index].name.removesuffix("（演示）")
+            )
+            if Retiree.objects.with_id_number(values["id_number"]).exists():
+                continue
+            case = walk.file_person(values, enterprises[index], users[clerk], directory)
+            staff = {
+                "enterprise": users[clerk], "hr": users[hr], "insurance": users[insurance],
+                "party": users[party], "community": users[communities[place]],
+            }  # fmt: skip
+            self._walk(case, STATES[n % len(STATES)], staff)
+            loaded += 1
+            if loaded % 50 == 0:
+                self.stdout.write(f"  已载入 {loaded}/{count} 人")
+        self.stdout.write(f"演示数据：{len(enterprises)} 家企业、{len(users)} 个账号、{loaded} 人。")
+
+    def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
+        why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}
+        if state == "back":
+            case = walk.to(case, "verify", staff)
+            workflow.send_back(case, "verify", by=staff["hr"], **why)
+        elif state == "ended":
+            workflow.end(case, by=staff["enterprise"], code="mistake", reason="重复填报。")
+        elif state == "declare":
+            workflow.withdraw(case, "declare", by=staff["enterprise"],
+                              code="by_mistake", reason="材料尚未备齐。")  # fmt: skip
+        elif state in ("letter", "party") and not case.retiree.is_party_member:
+            walk.to(case, "archives", staff)
+        else:
+            walk.to(case, state, staff)

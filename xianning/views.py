@@ -1,0 +1,147 @@
+"""Home (what waits for me), notices, health, error pages."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth.decorators import login_not_required
+from django.db import connection
+from django.http import HttpResponse, JsonResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.template import loader
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from enterprises.models import Enterprise
+from transfers.models import TransferStep
+from transfers.workflow import SIX_STEPS, STEPS
+from xianning import access
+from xianning.context import capped
+from xianning.models import Notice
+from xianning.pages import keyset
+from xianning.roles import ROLES
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from django.http import HttpRequest
+
+
+@dataclass(frozen=True)
+class Card:
+    """What waits at one step: how many, since when, and where they are."""
+
+    number: int
+    title: str
+    article: str
+    count: str
+    oldest: datetime | None
+    url: str
+    returned: str = "0"
+
+
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    """What waits for me, by step."""
+    if request.user.must_change_password:  # type: ignore[union-attr]
+        return redirect("password_change")
+    mine = access.scope(request.user)
+    return render(
+        request,
+        "xianning/home.html",
+        {
+            "cards": [*_enterprise_cards(request.user), *_step_cards(request.user)],
+            "newest": Notice.objects.visible_to(request.user).unread()[:5],
+            "roles": [ROLES[slug] for slug in ROLES if slug in mine.roles],
+            "six_steps": SIX_STEPS,
+        },
+    )
+
+
+def _enterprise_cards(user: Any) -> list[Card]:
+    cards = []
+    for title, rows, state in (
+        ("国有企业确认", Enterprise.objects.waiting_for_confirmation(user), "unconfirmed"),
+        ("签收国有企业名单", Enterprise.objects.waiting_for_acknowledgement(user), "unread"),
+    ):
+        if (count := capped(rows)) != "0":
+            url = f"{reverse('enterprises:list')}?state={state}"
+            cards.append(Card(1, title, "第六条第1项", count, None, url))
+    return cards
+
+
+def _step_cards(user: Any) -> list[Card]:
+    """One card for each step at which something waits; a few indexed queries a step."""
+    mine = access.scope(user)
+    roles = set(mine.roles).union(*(ROLES[slug].acts_as for slug in mine.roles))
+    cards = []
+    for step in STEPS.values():
+        if step.role not in roles:
+            continue
+        rows = TransferStep.objects.waiting_for(user).filter(step=step.key)
+        oldest = rows.values_list("opened_at", flat=True).first()
+        if oldest is None:
+            continue
+        url = f"{reverse('transfers:list')}?waiting={step.key}"
+        returned = capped(rows.filter(returned=True))
+        cards.append(
+            Card(step.number, step.title, step.article, capped(rows), oldest, url, returned)
+        )
+    return cards
+
+
+@require_GET
+def notices(request: HttpRequest) -> HttpResponse:
+    """Notices to my offices, the newest first."""
+    rows = Notice.objects.visible_to(request.user).select_related(
+        "transfer", "about_enterprise", "read_by"
+    )
+    page = keyset(request, rows)
+    return render(request, "xianning/notices.html", {"page": page})
+
+
+@require_POST
+def notice_read(request: HttpRequest, pk: Any) -> HttpResponse:
+    """Mark a notice as read and go where it leads."""
+    notice = get_object_or_404(Notice.objects.visible_to(request.user), pk=pk)
+    if notice.read_at is None:
+        notice.read_at, notice.read_by = timezone.now(), request.user  # type: ignore[assignment]
+        notice.save()
+    if notice.transfer:
+        return redirect(notice.transfer)
+    if notice.about_enterprise and "enterprises:detail" in access.REGISTRY:
+        return redirect(f"{reverse('transfers:list')}?enterprise={notice.about_enterprise_id}")
+    return redirect("notices")
+
+
+@login_not_required
+@require_GET
+def health(request: HttpRequest) -> HttpResponse:
+    """Whether the application and its database answer."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return JsonResponse({"status": "ok"})
+
+
+def _error(request: HttpRequest, name: str, status: int, sentence: str = "") -> HttpResponse:
+    page = loader.render_to_string(name, {"sentence": sentence}, request=request)
+    return HttpResponse(page, status=status)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(request, "400.html", 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(request, "403.html", 403, str(exception))
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _error(request, "404.html", 404)
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """Without context processors: it must not need a user or a database."""
+    return HttpResponse(loader.render_to_string("500.html"), status=500)
