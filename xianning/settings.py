@@ -41,6 +41,8 @@ DEMO = env_bool("DEMO")
 SECURE = env_bool("SECURE", default=not (DEMO or TESTING or DEBUG))
 VAR_DIR = Path(env("VAR_DIR", str(BASE_DIR / "var")))
 MEDIA_ROOT = VAR_DIR / "media"
+if TESTING:
+    VAR_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
 
 SECRET_KEY = env("SECRET_KEY", "test-only" * 8 if TESTING else "")
 SECRET_KEY_FALLBACKS = env_list("SECRET_KEY_FALLBACKS")

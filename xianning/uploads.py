@@ -6,6 +6,7 @@ sentence that says what is wrong and what to do. Parsers of pictures and PDF run
 
 from __future__ import annotations
 
+import codecs
 import io
 import re
 import stat
@@ -101,11 +102,11 @@ def kind_of(data: bytes, name: str) -> Kind:
     if named is None:
         shown = f"扩展名“{extension[:12]}”" if extension else "没有扩展名的文件名"
         raise Rejected(
-            f"{ONLY_KNOWN}，不接受{shown}。这个文件的内容是{NAMES[kind]}，"
+            f"{ONLY_KNOWN}，不接受{shown}。这个文件的内容是 {NAMES[kind]}，"
             "请改正文件名后再上传，或上传别的文件。"
         )
     raise Rejected(
-        f"文件名以 {extension} 结尾，内容却是{NAMES[kind]}。请确认文件无误，改正扩展名后再上传。"
+        f"文件名以 {extension} 结尾，内容却是 {NAMES[kind]}。请确认文件无误，改正扩展名后再上传。"
     )
 
 
@@ -213,15 +214,14 @@ def _why_text(data: bytes) -> str:
 
 def _text(beginning: bytes) -> str | None:
     """The beginning as text if it is any, in the encodings Chinese office programs write."""
-    if beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return beginning.decode("utf-16", "replace")
-    for encoding in ("utf-8", "gb18030"):
+    for encoding in ("utf-16", "utf-8", "gb18030"):
+        if encoding == "utf-16" and not beginning.startswith((b"\xff\xfe", b"\xfe\xff")):
+            continue
         try:
-            text = beginning[:-4].decode(encoding) if len(beginning) > 4 else beginning.decode()
-        except UnicodeDecodeError as error:
-            if error.start < len(beginning) - 8:
-                continue
-            text = beginning[: error.start].decode(encoding)
+            # Incremental: a character cut in two at the end is no error.
+            text = codecs.getincrementaldecoder(encoding)().decode(beginning)
+        except UnicodeDecodeError:
+            continue
         if not re.search(r"[\x00-\x08\x0e-\x1f]", text):
             return text
     return None
@@ -261,7 +261,7 @@ def check_container(data: bytes) -> None:
     _limit_size(data, WORKBOOK_BYTES)
     kind = content_kind(data)
     if kind != "xlsx":
-        raise Rejected(f"{ONLY_WORKBOOK}；这个文件的内容是{NAMES[kind]}。")
+        raise Rejected(f"{ONLY_WORKBOOK}；这个文件的内容是 {NAMES[kind]}。")
     with _opened(data) as archive:
         _check_directory(archive.infolist(), len(data))
 
@@ -393,9 +393,7 @@ ENCODING = re.compile(
 )
 DOCTYPE = re.compile(rb"<!(?:DOCTYPE|ENTITY)")
 # Windows' dynamic data exchange: program|'topic'!item as a formula.
-DDE = re.compile(
-    rb"""<(?:\w+:)?f\b[^<>]*>[^<]*\|(?:'[^'<]*'|&apos;[^<&]*&apos;|[\w./ ]+)!"""
-)
+DDE = re.compile(rb"""<(?:\w+:)?f\b[^<>]*>[^<]*\|(?:'[^'<]*'|&apos;[^<&]*&apos;|[\w./ ]+)!""")
 EXTERNAL_RELATION = re.compile(
     rb"""/(?:externalLink\w*|oleObject|package|control|connections|queryTable|attachedTemplate)["']"""
 )

@@ -1,0 +1,30 @@
+"""国企名单."""
+
+from __future__ import annotations
+
+from enterprises.models import Enterprise
+from xianning.roster import Column, Roster
+
+ENTERPRISES = Roster(
+    "enterprises", "国有企业名单", "第六条第1项",
+    (
+        Column("企业名称", "name", 22),
+        Column("统一社会信用代码", "credit_code", 19),
+        Column("企业层级", "get_level_display", 8),
+        Column("控股类型", "get_holding_display", 8),
+        Column("一级集团公司", "group", 14),
+        Column("名单所属地区", "authority.full_name", 10),
+        Column("企业所在地", "county.full_name", 10),
+        Column("经营状态", "get_status_display", 8),
+        Column("移交主体", "transferor", 18),
+        Column("联系人", "contact", 8),
+        Column("联系电话", "phone", 13),
+        Column("退休人员底数", "retiree_count", 7),
+        Column("移交协议号", "agreement_number", 12),
+        Column("确认日期", "confirmed_at", 10),
+        Column("人社签收日期", "acknowledged_at", 10),
+    ),
+    rows=lambda user: Enterprise.objects.visible_to(user).select_related("authority", "county"),
+    roles=frozenset({"sasac", "hr", "enterprise", "auditor"}),
+    signatures=("国资部门（盖章）：", "经办人：", "日期：　　年　　月　　日"),
+)  # fmt: skip

@@ -1,0 +1,241 @@
+"""第六条 typed by hand: who may do what, after what. The table of the code is not read here."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import IntegrityError, transaction
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.factories import make_transfer, staff_of, values_for
+from transfers import workflow
+from transfers.models import SignedForm, StepEvent, Transfer, TransferStep
+from xianning import walk
+from xianning.models import Notice
+from xianning.roles import ROLES
+
+if TYPE_CHECKING:
+    from tests.conftest import People
+    from xianning.models import User
+
+pytestmark = pytest.mark.django_db
+
+# act → (article, who may do it, what must be done before). Typed from 第四条–第六条.
+GRID = {
+    "declare": ("第六条第2项", {"enterprise"}, {"enterprise"}),
+    "verify": ("第六条第2项", {"hr"}, {"enterprise", "declare"}),
+    "confirm": ("第六条第3项", {"enterprise"}, {"enterprise", "declare", "verify"}),
+    "deliver": ("第六条第4项", {"enterprise"}, {"enterprise", "declare", "verify", "confirm"}),
+    "archives": ("第六条第4项", {"insurance"},
+                 {"enterprise", "declare", "verify", "confirm", "deliver"}),
+    "community": ("第六条第5项", {"community", "street"},
+                  {"enterprise", "declare", "verify", "confirm"}),
+    "letter": ("第六条第6项", {"enterprise"}, {"enterprise", "declare", "verify", "confirm"}),
+    "party": ("第六条第6项", {"party"},
+              {"enterprise", "declare", "verify", "confirm", "letter"}),
+}  # fmt: skip
+RETURNS = {"verify": "declare", "confirm": "declare", "archives": "deliver",
+           "community": "confirm", "party": "letter"}  # fmt: skip
+WHY = {"code": "wrong_facts", "reason": "退休年月与档案不一致。"}
+
+
+@pytest.mark.parametrize("act", GRID)
+def test_only_the_body_that_the_article_names_may_act(act: str, staff: dict[str, User]) -> None:
+    article, who, _before = GRID[act]
+    case = make_transfer(at=act, party_member=True) if act != "declare" else _undeclared()
+    assert workflow.STEPS[act].article == article
+    for role in ROLES:
+        with transaction.atomic():
+            if role in who:
+                assert walk.take(case, act, staff[role]).pk == case.pk
+                assert workflow.rows_of(case)[act].state == "done"
+            else:
+                with pytest.raises(workflow.Refused, match=f"（{article}）"):
+                    walk.take(case, act, staff[role])
+            transaction.set_rollback(True)
+
+
+def _undeclared() -> Transfer:
+    case = make_transfer()
+    workflow.withdraw(case, "declare", by=staff_of("qiye")["enterprise"], **WHY)
+    return case
+
+
+@pytest.mark.parametrize("act", [a for a in GRID if a != "declare"])
+def test_the_same_role_elsewhere_may_not_act(act: str, people: People) -> None:
+    case = make_transfer(at=act, party_member=True)
+    elsewhere = staff_of("qiye_chibi")
+    with pytest.raises(workflow.Refused, match="办理（第六条"):
+        walk.take(case, act, elsewhere[next(iter(GRID[act][1] & elsewhere.keys()))])
+
+
+@pytest.mark.parametrize("act", GRID)
+def test_an_act_waits_for_what_the_article_puts_before_it(act: str) -> None:
+    assert workflow.before(act) == GRID[act][2]
+
+
+def test_steps_four_five_and_six_open_together_after_three() -> None:
+    rows = workflow.rows_of(make_transfer(at="deliver", party_member=True))
+    assert {key for key, row in rows.items() if row.state == "open"} == {
+        "deliver", "community", "letter",
+    }  # fmt: skip
+
+
+def test_a_case_is_done_without_step_six_when_the_person_is_not_a_member() -> None:
+    case = make_transfer(at="done", party_member=False)
+    rows = workflow.rows_of(case)
+    assert case.state == "done"
+    assert {rows["letter"].state, rows["party"].state} == {"skipped"}
+    with pytest.raises(workflow.Refused, match="不是中共党员"):
+        _complete_anyhow(case, "letter", staff_of("qiye")["enterprise"])
+
+
+def _complete_anyhow(case: Transfer, key: str, by: User) -> None:
+    Transfer.objects.filter(pk=case.pk).update(state="open", closed_at=None)
+    workflow.complete(case, key, by=by)
+
+
+@pytest.mark.parametrize(("act", "target"), RETURNS.items())
+def test_a_return_reopens_the_step_before_and_needs_a_reason(act: str, target: str) -> None:
+    case = make_transfer(at=act, party_member=True)
+    row = workflow.rows_of(case)[act]
+    by = staff_of("qiye")[row.role]
+    for bad in ({"code": "", "reason": "缺"}, {"code": "missing", "reason": " "}):
+        with pytest.raises(workflow.Refused, match="请(选择|填写)原因"):
+            workflow.send_back(case, act, by=by, **bad)
+    workflow.send_back(case, act, by=by, **WHY)
+    rows = workflow.rows_of(case)
+    assert rows[target].state == "open"
+    assert rows[target].returned
+    assert rows[act].state == "blocked"
+    event = case.events.last()
+    assert event is not None
+    assert (event.verb, event.step, event.reason) == ("send_back", act, WHY["reason"])
+    told = Notice.objects.filter(transfer=case, text__contains=WHY["reason"]).get()
+    assert told.role == rows[target].role
+    # It is repeated and then goes on as if nothing had happened.
+    done = walk.to(Transfer.objects.get(pk=case.pk), "done", staff_of("qiye"))
+    assert done.state == "done"
+
+
+def test_returning_from_check_in_makes_the_signature_not_valid() -> None:
+    case = make_transfer(at="community", party_member=True)
+    workflow.send_back(case, "community", by=staff_of("qiye")["community"], **WHY)
+    assert case.valid_form is None
+    assert SignedForm.objects.get(transfer=case).invalid_reason == WHY["reason"]
+
+
+def test_an_act_is_taken_back_only_while_nothing_follows_from_it() -> None:
+    case = make_transfer(at="archives", party_member=True)
+    clerk = staff_of("qiye")["enterprise"]
+    with pytest.raises(workflow.Refused, match="“移交人事档案”已办理"):
+        workflow.withdraw(case, "confirm", by=clerk, **WHY)
+    with pytest.raises(workflow.Refused, match="只有其可以撤回"):
+        workflow.withdraw(case, "deliver", by=staff_of("qiye")["hr"], **WHY)
+    workflow.withdraw(case, "deliver", by=clerk, **WHY)
+    rows = workflow.rows_of(case)
+    assert (rows["deliver"].state, rows["archives"].state) == ("open", "blocked")
+
+
+def test_no_case_starts_for_an_enterprise_that_is_not_confirmed(people: People) -> None:
+    from enterprises.models import Enterprise
+
+    enterprise = Enterprise.objects.get(confirmed_at=None)
+    with pytest.raises(workflow.Refused, match="尚未经国资部门确认"):
+        walk.file_person(values_for(), enterprise, people["qiye"])
+    assert not Transfer.objects.exists()
+
+
+def test_a_printed_change_asks_for_a_new_signature_and_another_does_not() -> None:
+    from transfers.retiree_form import RetireeForm
+
+    case = make_transfer(at="community", party_member=False)
+    clerk = staff_of("qiye")["enterprise"]
+
+    def change(**new: str) -> list[str]:
+        nonlocal case
+        case = Transfer.objects.get(pk=case.pk)
+        shown = RetireeForm(enterprise=case.enterprise, transfer=case)
+        data = {f.name: _as_typed(f.value()) for f in shown}
+        form = RetireeForm(data | new, enterprise=case.enterprise, transfer=case)
+        assert form.is_valid(), form.errors
+        return workflow.amend(case, form, by=clerk)
+
+    assert change() == []
+    assert change(personnel_kind="cadre" if case.retiree.personnel_kind != "cadre" else "worker")
+    assert case.valid_form is not None
+    assert change(home_phone="13900000001") == ["常住地电话"]
+    case = Transfer.objects.get(pk=case.pk)
+    rows = workflow.rows_of(case)
+    assert case.valid_form is None
+    assert case.form_version == 2
+    assert (rows["confirm"].state, rows["community"].state) == ("open", "blocked")
+    with pytest.raises(ValueError, match="重新打印并签字"):
+        walk.take(case, "confirm", clerk, version=1)
+    assert walk.to(case, "community", staff_of("qiye")).valid_form is not None
+
+
+def _as_typed(value: Any) -> Any:
+    return value.isoformat() if hasattr(value, "isoformat") else value
+
+
+def test_the_database_itself_refuses_a_done_step_without_a_name() -> None:
+    case = make_transfer()
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TransferStep.objects.filter(transfer=case, step="verify").update(state="done")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        TransferStep.objects.create(transfer=case, step="verify", role="hr", state="blocked")
+
+
+ACTORS = ("qiye", "qiye_chibi", "rs", "shebao", "shequ", "jiedao", "dangzu", "gzw", "shenji")
+MOVES = st.lists(
+    st.tuples(
+        st.sampled_from(("complete", "complete", "complete", "send_back", "withdraw")),
+        st.sampled_from(sorted(workflow.STEPS)), st.sampled_from(ACTORS),
+    ),
+    min_size=20, max_size=60,
+)  # fmt: skip
+
+
+@settings(
+    max_examples=25, deadline=None, derandomize=True,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)  # fmt: skip
+@given(moves=MOVES, member=st.booleans())
+def test_no_history_breaks_the_order_of_the_article(
+    moves: list[tuple[str, str, str]], member: bool, people: People
+) -> None:
+    with transaction.atomic():
+        case = make_transfer(party_member=member)
+        for verb, key, who in moves:
+            before = _picture(case)
+            try:
+                if verb == "complete":
+                    case = walk.take(case, key, people[who])
+                else:
+                    getattr(workflow, verb)(case, key, by=people[who], **WHY)
+            except (workflow.Refused, ValueError):
+                assert _picture(case) == before
+            _lawful(case, member)
+        transaction.set_rollback(True)
+
+
+def _picture(case: Transfer) -> tuple[Any, ...]:
+    rows = TransferStep.objects.filter(transfer=case).values_list("step", "state", "done_by")
+    return (*sorted(map(str, rows)), StepEvent.objects.filter(transfer=case).count())
+
+
+def _lawful(case: Transfer, member: bool) -> None:
+    case = Transfer.objects.get(pk=case.pk)
+    states = dict(case.steps.values_list("step", "state"))
+    for act, (_article, _who, _needs) in GRID.items():
+        direct = workflow.STEPS[act].needs
+        if states[act] == "open":
+            assert all(states[need] == "done" for need in direct), (act, states)
+        if not member:
+            assert (states["letter"], states["party"]) == ("skipped", "skipped")
+    over = all(state in ("done", "skipped") for state in states.values())
+    assert (case.state == "done") == over
+    assert (states["confirm"] == "done") == (case.valid_form is not None)

@@ -1,0 +1,210 @@
+"""One column list for every sheet: page, Excel and PDF come from the same declaration."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.utils import timezone
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+from openpyxl.styles import Alignment, Border, Font, Side
+from openpyxl.utils import get_column_letter
+from pypdf import PdfReader, PdfWriter
+
+from xianning import pdf, workbook
+from xianning.privacy import mask
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+    from xianning.models import User
+
+ROWS_A_PAGE = 15
+PAGES_A_CHUNK = 10  # one PDF of thousands of rows would take gigabytes
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: where its value comes from, how wide it is (characters), whether it is private."""
+
+    heading: str
+    value: str | Callable[[Any], Any]
+    width: int = 10
+    private: str = ""  # kind of mask
+    month: bool = False
+    number: bool = False  # summed at the foot
+
+    def text(self, row: Any, *, clear: bool) -> str:
+        """The cell in words; private ones masked unless CLEAR."""
+        found = self.value(row) if callable(self.value) else _follow(row, self.value)
+        words = self._words(found)
+        return mask(words, self.private) if self.private and not clear else words
+
+    def _words(self, value: Any) -> str:
+        if value is None or value == "":
+            return ""
+        if isinstance(value, bool):
+            return "是" if value else "否"
+        if isinstance(value, datetime):
+            return timezone.localtime(value).strftime("%Y-%m-%d")
+        if isinstance(value, date):
+            return value.strftime("%Y-%m" if self.month else "%Y-%m-%d")
+        return str(value)
+
+
+def _follow(row: Any, path: str) -> Any:
+    """The value at a dotted PATH; an empty link on the way gives None."""
+    for name in path.split("."):
+        row = getattr(row, name, None)
+        if row is None:
+            return None
+        if callable(row):
+            row = row()
+    return row
+
+
+@dataclass(frozen=True)
+class Made:
+    """By whom, for which office and when a sheet was made, and the serial of its trace."""
+
+    by: str
+    office: str
+    at: datetime
+    serial: str
+    clear: bool
+
+    @property
+    def line(self) -> str:
+        state = "含完整个人信息，注意保密" if self.clear else "个人信息已脱敏"
+        when = timezone.localtime(self.at)
+        return f"{self.office} {self.by}　{when:%Y-%m-%d %H:%M} 导出　编号 {self.serial}　{state}"
+
+
+@dataclass(frozen=True)
+class Roster:
+    """A named list of the regulation with its columns and who signs at its foot."""
+
+    name: str
+    title: str
+    article: str
+    columns: tuple[Column, ...]
+    rows: Callable[[User], QuerySet[Any]]
+    roles: frozenset[str]
+    signatures: tuple[str, ...] = ()
+    note: str = ""
+    headings: list[str] = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "headings", ["序号", *(c.heading for c in self.columns)])
+
+    def cells(self, number: int, row: Any, *, clear: bool) -> list[str]:
+        """The texts of one line, the running number first."""
+        return [str(number), *(column.text(row, clear=clear) for column in self.columns)]
+
+    def lines(self, rows: Iterable[Any], *, clear: bool) -> Iterator[list[str]]:
+        for number, row in enumerate(rows, start=1):
+            yield self.cells(number, row, clear=clear)
+
+    # --- Excel ---
+
+    def to_xlsx(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
+        """The sheet as a workbook. All cells are text: a number is never a float or a formula."""
+        book = Workbook(write_only=True)
+        sheet = book.create_sheet(self.title[:31])
+        self._set_up(sheet)
+        thin = Side(style="thin", color="808080")
+        border = Border(left=thin, right=thin, top=thin, bottom=thin)
+        head, body = Font(bold=True), Font()
+        wrap = Alignment(wrap_text=True, vertical="center")
+        sheet.append([self._cell(sheet, self.title, Font(bold=True, size=16))])
+        sheet.append([self._cell(sheet, made.line, Font(size=9, color="555555"))])
+        sheet.append([self._cell(sheet, text, head, border, wrap) for text in self.headings])
+        count = 0
+        for line in self.lines(rows, clear=made.clear):
+            sheet.append([self._cell(sheet, text, body, border, wrap) for text in line])
+            count += 1
+            if count % 200 == 0:
+                tell(count)
+        sheet.append([self._cell(sheet, f"合计 {count} {self.unit}", head)])
+        for signature in self.signatures:
+            sheet.append([self._cell(sheet, signature, body)])
+        out = io.BytesIO()
+        book.save(out)
+        return out.getvalue()
+
+    @property
+    def unit(self) -> str:
+        return "家" if self.name == "enterprises" else "人"
+
+    def _set_up(self, sheet: Any) -> None:
+        for index, width in enumerate([6, *(c.width for c in self.columns)], start=1):
+            sheet.column_dimensions[get_column_letter(index)].width = width + 3
+        sheet.freeze_panes = "C4"
+        sheet.print_title_rows = "1:3"
+        sheet.page_setup.orientation = "landscape"
+        sheet.page_setup.paperSize = 9
+        sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
+        sheet.sheet_properties.pageSetUpPr.fitToPage = True
+        sheet.oddFooter.center.text = "第 &P 页 共 &N 页"
+
+    @staticmethod
+    def _cell(
+        sheet: Any, text: str, font: Font, border: Border | None = None,
+        alignment: Alignment | None = None,
+    ) -> Any:  # fmt: skip
+        cell = WriteOnlyCell(sheet)
+        workbook.write_text(cell, text)
+        cell.font = font
+        if border is not None:
+            cell.border = border
+        if alignment is not None:
+            cell.alignment = alignment
+        return cell
+
+    # --- PDF ---
+
+    def to_pdf(
+        self, rows: Iterable[Any], count: int, made: Made, tell: Callable[[int], None]
+    ) -> bytes:
+        """A4 landscape, a fixed number of rows a page, rendered in chunks so that memory is flat."""
+        pages = max(1, -(-count // ROWS_A_PAGE))
+        out, done = PdfWriter(), 0
+        for chunk in _pages(self.lines(rows, clear=made.clear), pages):
+            document = pdf.render(
+                "print/roster.html",
+                {
+                    "roster": self, "made": made, "total": pages, "count": count,
+                    "widths": self._shares(),
+                    "pages": [(number, lines, number == pages) for number, lines in chunk],
+                },
+            )  # fmt: skip
+            out.append(PdfReader(io.BytesIO(document)))
+            done += sum(len(lines) for _number, lines in chunk)
+            tell(done)
+        target = io.BytesIO()
+        out.write(target)
+        return target.getvalue()
+
+    def _shares(self) -> list[int]:
+        """Width of each column in per mille of the table."""
+        widths = [4, *(c.width for c in self.columns)]
+        return [1000 * width // sum(widths) for width in widths]
+
+
+def _pages(
+    lines: Iterator[list[str]], pages: int
+) -> Iterator[list[tuple[int, list[list[str]]]]]:
+    """Lists of (page number, its lines), PAGES_A_CHUNK at a time; PAGES says how many there are."""
+    chunk: list[tuple[int, list[list[str]]]] = []
+    for number in range(1, pages + 1):
+        page = [line for _, line in zip(range(ROWS_A_PAGE), lines, strict=False)]
+        chunk.append((number, page))
+        if len(chunk) == PAGES_A_CHUNK:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
