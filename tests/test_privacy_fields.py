@@ -45,7 +45,7 @@ from xianning.privacy import (
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from pytest_django.fixtures import Settings as SettingsWrapper
+    from pytest_django.fixtures import Settings
 
 RARE = "㛃㻁𬭎𫖯𬀩𠅤𡋾𬱖𤧛䶮𫍽𰻝 阿依古丽·买买提"
 ID = "421299195003150012"
@@ -175,7 +175,7 @@ def test_what_cannot_be_read_names_the_field_and_the_key_but_never_the_value() -
 # --- keys -----------------------------------------------------------------------------------------
 
 
-def test_another_key_under_the_same_id_is_refused(settings: SettingsWrapper) -> None:
+def test_another_key_under_the_same_id_is_refused(settings: Settings) -> None:
     settings.PRIVACY_KEYS = new_keys()
     sealed = seal("良好", LABEL)
     settings.PRIVACY_KEYS = new_keys()
@@ -184,7 +184,7 @@ def test_another_key_under_the_same_id_is_refused(settings: SettingsWrapper) -> 
     assert caught.value.kid == "k1"
 
 
-def test_old_values_stay_readable_after_the_active_key_changes(settings: SettingsWrapper) -> None:
+def test_old_values_stay_readable_after_the_active_key_changes(settings: Settings) -> None:
     first, other = json.loads(new_keys()), json.loads(new_keys())
     settings.PRIVACY_KEYS = json.dumps(first)
     old, index, check = seal("良好", LABEL), blind_index(ID, "id_number"), make_key_check()
@@ -201,7 +201,7 @@ def test_old_values_stay_readable_after_the_active_key_changes(settings: Setting
         unseal(old, LABEL)
 
 
-def test_the_key_check_knows_its_keys_again(settings: SettingsWrapper) -> None:
+def test_the_key_check_knows_its_keys_again(settings: Settings) -> None:
     right, other = json.loads(new_keys()), json.loads(new_keys())
     settings.PRIVACY_KEYS = json.dumps(right)
     check = make_key_check()
@@ -243,7 +243,7 @@ def test_new_keys_are_new_and_do_not_show_in_a_repr() -> None:
 
 
 def test_a_cipher_is_made_once_a_key_and_not_once_a_value(
-    settings: SettingsWrapper, monkeypatch: pytest.MonkeyPatch
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[bytes] = []
 
@@ -371,7 +371,8 @@ def test_an_encrypted_field_with_an_index_is_an_error_of_the_project() -> None:
             return ""
 
     def codes(name: str) -> list[str | None]:
-        return [m.id for m in Sample._meta.get_field(name).check(databases=["default"])]
+        made: Any = Sample._meta.get_field(name)
+        return [message.id for message in made.check(databases=["default"])]
 
     assert codes("secret") == codes("note") == ["xianning.E010"]
     assert codes("facts") == []
@@ -395,7 +396,7 @@ def test_each_model_of_an_abstract_one_has_its_own_label_and_a_rename_can_keep_t
     class Two(Base):
         pass
 
-    labels = [model._meta.get_field("note").label for model in (One, Two)]  # type: ignore[union-attr]
+    labels = [model._meta.get_field("note").label for model in (One, Two)]
     assert labels == ["transfers.One.note", "transfers.Two.note"]
     kept = One._meta.get_field("old")
     assert kept.deconstruct()[3] == {"label": "transfers.One.older"}
@@ -440,8 +441,9 @@ def test_a_longer_plain_text_or_another_label_needs_no_change_of_the_table() -> 
         return made
 
     old, new = sample(max_length=10), sample(max_length=20, label="transfers.Retiree.older")
-    assert not connection.schema_editor()._field_should_be_altered(old, new)
-    assert connection.schema_editor()._field_should_be_altered(old, sample(null=True))
+    editor: Any = connection.schema_editor()
+    assert not editor._field_should_be_altered(old, new)
+    assert editor._field_should_be_altered(old, sample(null=True))
 
 
 # --- history and the database ---------------------------------------------------------------------

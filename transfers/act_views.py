@@ -164,7 +164,8 @@ def bulk(request: HttpRequest, key: str) -> HttpResponse:
     cases = [row.transfer for row in rows]
     asked = "answered" in request.POST
     form = step.form(request.POST if asked else None, transfer=cases[0])
-    context = {"step": step, "cases": cases, "form": form}
+    queue_url = f"{reverse('transfers:list')}?waiting={key}"
+    context = {"step": step, "cases": cases, "form": form, "queue_url": queue_url}
     if not asked or "change" in request.POST:
         return _page(request, "bulk", **context)
     if not form.is_valid():

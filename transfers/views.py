@@ -83,8 +83,9 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "lines": casefile.lines(cases, page.rows if waiting else []),
             "waiting": STEPS.get(waiting),
             "can_tick": bool(waiting) and STEPS[waiting].bulk,
-            "search": SearchForm(initial={"q": words}),
-            "words": words,
+            "heading": f"待办：{STEPS[waiting].title}" if waiting else "案卷",
+            "shown_words": f"查找：{_shown(words)}" if words else "",
+            "may_add": bool(access.scope(_user(request)).enterprises),
             "states": Transfer.State.choices,
             "steps": [s for s in STEPS.values() if s.key != workflow.ENTERPRISE],
             "enterprise": _chosen_enterprise(request),
@@ -101,6 +102,15 @@ def _search_words(request: HttpRequest) -> str:
         return privacy.unseal(token, "search")
     except privacy.NotReadable:
         raise Http404 from None
+
+
+def _is_number(words: str) -> bool:
+    return len(words) == 18 and words[:17].isdigit()
+
+
+def _shown(words: str) -> str:
+    """What was searched, as the page repeats it: a number stays masked."""
+    return privacy.mask(words, "id") if _is_number(words) else words
 
 
 def _is_narrowed(request: HttpRequest, words: str) -> bool:
@@ -135,7 +145,7 @@ def _narrow(request: HttpRequest, rows: QuerySet[Any], words: str) -> Any:
     if request.GET.get("enterprise"):
         rows = rows.filter(enterprise=_chosen_enterprise(request))
     if words:
-        known = len(words) == 18 and words[:17].isdigit()
+        known = _is_number(words)
         rows = rows.with_id_number(words) if known else rows.named(words)  # type: ignore[attr-defined]
     return rows
 
@@ -175,13 +185,12 @@ def _detail(
             "case": case,
             "steps": casefile.steps(case, rows, user),
             "facts": casefile.facts(case, shown),
-            "papers": [p for p in PAPERS.values() if p.concerns(case, user)],
+            "lead": f"{case.number}　{case.enterprise.transferor}　{case.get_state_display()}",
             "paper_lines": casefile.papers(case, user),
             "scans": case.scans.select_related("uploaded_by"),
             "timeline": casefile.timeline(case),
-            "reveal_groups": [(k, v[0]) for k, v in groups.items()] if may_reveal else [],
-            "reveal_form": form,
-            "shown": shown,
+            "reveal_groups": may_reveal,
+            "reveal_form": form or RevealForm(groups=[(k, v[0]) for k, v in groups.items()]),
             "may_amend": workflow.why_not_amend(case, user) is None,
             "may_end": workflow.why_not_end(case, rows, user) is None,
             "valid_form": case.valid_form,
@@ -272,7 +281,16 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpResponse:
     status = 422 if request.method == "POST" else 200
-    return render(request, "transfers/edit.html", {"form": form, **context}, status=status)
+    case = context.get("case")
+    context |= {
+        "form": form,
+        "heading": f"更改信息：{case.retiree.name}" if case else "登记退休人员",
+        "cancel_url": case.get_absolute_url() if case else reverse("transfers:list"),
+        "advice": "印在《基本信息表》上的内容更改后，原签字失效，须重新打印、签字、盖章（第六条第3项）。"
+        if case
+        else "填写接收社区后，保存即申报；没有填写的，可以以后补填再申报。",
+    }
+    return render(request, "transfers/edit.html", context, status=status)
 
 
 # --- papers and scans ---------------------------------------------------------------------------

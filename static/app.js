@@ -1,0 +1,104 @@
+// Comfort only: every page works without this file. Elements are found by data-* attributes.
+(() => {
+  "use strict";
+
+  const all = (selector, root = document) => [...root.querySelectorAll(selector)];
+
+  // --- where the keyboard starts: the error summary, else the field that is scanned or typed into
+  (document.querySelector("[data-focus]") || document.querySelector("[data-autofocus]"))?.focus();
+
+  // --- the menu on phones
+  all("[data-toggle]").forEach((button) => {
+    const target = document.getElementById(button.dataset.toggle);
+    button.addEventListener("click", () => {
+      const open = target.classList.toggle("is-open");
+      button.setAttribute("aria-expanded", String(open));
+    });
+  });
+
+  // --- one press, one request
+  const release = (form) => {
+    delete form.dataset.sent;
+    all("[data-held]").forEach((button) => {
+      button.disabled = false;
+      delete button.dataset.held;
+    });
+  };
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (event.defaultPrevented || form.method !== "post") return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "1";
+    // After the browser has read the form, or the pressed button's own value would be lost.
+    setTimeout(() => {
+      const own = all("button, input[type=submit]").filter((b) => b.form === form && !b.disabled);
+      own.filter((b) => b.type === "submit").forEach((b) => {
+        b.disabled = true;
+        b.dataset.held = "1";
+      });
+    });
+    // A download leaves the page as it is; a lost connection must not lock it for ever.
+    setTimeout(() => release(form), "download" in form.dataset ? 2000 : 30000);
+  });
+  window.addEventListener("pageshow", (event) => {
+    if (event.persisted) all("form[data-sent]").forEach(release);
+  });
+
+  // --- ask before typed answers are lost
+  all("form[data-guard]").forEach((form) => {
+    let changed = "dirty" in form.dataset;
+    form.addEventListener("input", () => { changed = true; });
+    form.addEventListener("submit", () => { changed = false; });
+    window.addEventListener("beforeunload", (event) => {
+      if (changed) event.preventDefault();
+    });
+  });
+
+  // --- tick all: <input type="checkbox" data-select-all="case">, <span data-selected="case">
+  all("[data-select-all]").forEach((head) => {
+    const name = head.dataset.selectAll;
+    const boxes = all(`input[type=checkbox][name="${name}"]`);
+    const told = all(`[data-selected="${name}"]`);
+    const tell = () => {
+      const count = boxes.filter((box) => box.checked).length;
+      head.checked = count > 0 && count === boxes.length;
+      head.indeterminate = count > 0 && count < boxes.length;
+      told.forEach((place) => { place.textContent = `已选 ${count} 人`; });
+    };
+    head.hidden = false;
+    head.addEventListener("change", () => {
+      boxes.forEach((box) => { box.checked = head.checked; });
+      tell();
+    });
+    boxes.forEach((box) => box.addEventListener("change", tell));
+    tell();
+  });
+
+  // --- print buttons, which without this file would do nothing: they start hidden
+  all("[data-print]").forEach((button) => {
+    button.hidden = false;
+    button.addEventListener("click", () => window.print());
+  });
+
+  // --- the chosen file, before it is sent
+  all("input[data-file]").forEach((input) => {
+    const note = input.closest(".field")?.querySelector("[data-file-note]");
+    if (!note) return;
+    input.addEventListener("change", () => {
+      const size = (bytes) =>
+        bytes < 1048576 ? `${Math.ceil(bytes / 1024)} KB` : `${(bytes / 1048576).toFixed(1)} MB`;
+      note.textContent = [...input.files].map((f) => `已选：${f.name}（${size(f.size)}）`).join("；");
+      note.hidden = !input.files.length;
+    });
+  });
+
+  // --- say a change of state once, not every second
+  const announcer = document.querySelector("[data-announcer]");
+  document.addEventListener("htmx:afterSwap", () => {
+    const words = document.querySelector("[data-announce]")?.textContent;
+    if (announcer && words && announcer.textContent !== words) announcer.textContent = words;
+  });
+})();
