@@ -32,7 +32,9 @@ class DeliveryNote(Record):
         verbose_name = "档案转递单"
         verbose_name_plural = "档案转递单"
         constraints = [
-            models.UniqueConstraint(fields=["enterprise", "year", "serial"], name="delivery_number_once")
+            models.UniqueConstraint(
+                fields=["enterprise", "year", "serial"], name="delivery_number_once"
+            )
         ]
 
     class Privacy:
@@ -107,7 +109,7 @@ class PersonnelFile(Record):
     ) -> str:  # fmt: skip
         """第六条第4项: a note with the next number of this sender, and the file on it."""
         note = DeliveryNote.objects.create(
-            enterprise_id=case.enterprise_id, receiver_id=case.archive_area_id,
+            enterprise_id=case.enterprise_id, receiver_id=str(case.archive_area_id),
             year=delivered_on.year, delivered_on=delivered_on, carrier=carrier,
             serial=Sequence.next(f"delivery/{case.enterprise_id}/{delivered_on.year}"),
         )  # fmt: skip

@@ -166,7 +166,7 @@ class Reception(Record):
         entry = cls.objects.filter(transfer=case).first()
         if entry is None or entry.community_id != case.community_id:
             entry = entry or cls(transfer=case)
-            entry.community_id = case.community_id
+            entry.community_id = str(case.community_id)
             number = Sequence.next(f"ledger/{case.community_id}/{checked_in_on.year}")
             entry.ledger_number = f"{case.community_id}-{checked_in_on.year}-{number:04d}"
         entry.checked_in_on, entry.form_received = checked_in_on, form_received

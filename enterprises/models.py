@@ -168,7 +168,9 @@ class Enterprise(Record):
     def why_not_open(self) -> str | None:
         """Why no case can start for it, as a sentence; None when one can (第四条, 第六条第1项)."""
         if self.removed_on:
-            return f"{self.name}已于 {self.removed_on} 移出国有企业名单，不能新申报（第六条第1项）。"
+            return (
+                f"{self.name}已于 {self.removed_on} 移出国有企业名单，不能新申报（第六条第1项）。"
+            )
         if self.confirmed_at is None:
             return f"{self.name}尚未经国资部门确认，不能申报（第四条、第六条第1项）。"
         return None
@@ -176,7 +178,9 @@ class Enterprise(Record):
     def clean(self) -> None:
         errors: dict[str, Any] = {}
         if self.status in self.NEEDS_DEPARTMENT and not self.department:
-            errors["department"] = "破产、改制、注销企业须填写原主管部门，由其作为移交主体（第四条）。"
+            errors["department"] = (
+                "破产、改制、注销企业须填写原主管部门，由其作为移交主体（第四条）。"
+            )
         if not self.credit_code and self.status != self.Status.DEREGISTERED:
             errors["credit_code"] = "请填写统一社会信用代码；只有已注销企业可以不填。"
         if errors:

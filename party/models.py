@@ -65,7 +65,9 @@ class PartyMove(Record):
         verbose_name_plural = "组织关系转接"
         ordering = ["-id"]
         constraints = [
-            models.UniqueConstraint(fields=["enterprise", "year", "serial"], name="letter_number_once"),
+            models.UniqueConstraint(
+                fields=["enterprise", "year", "serial"], name="letter_number_once"
+            ),
             models.UniqueConstraint(
                 fields=["transfer"], name="letter_one_valid", condition=Q(voided_at=None)
             ),

@@ -26,7 +26,7 @@
   };
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (event.defaultPrevented || form.method !== "post") return;
+    if (event.defaultPrevented || form.getAttribute("method") !== "post") return;
     if (form.dataset.sent) {
       event.preventDefault();
       return;
@@ -41,7 +41,7 @@
       });
     });
     // A download leaves the page as it is; a lost connection must not lock it for ever.
-    setTimeout(() => release(form), "download" in form.dataset ? 2000 : 30000);
+    setTimeout(() => release(form), "download" in form.dataset ? 2000 : 10000);
   });
   window.addEventListener("pageshow", (event) => {
     if (event.persisted) all("form[data-sent]").forEach(release);
@@ -95,10 +95,11 @@
     });
   });
 
-  // --- say a change of state once, not every second
+  // --- a job's progress: say a change of state once, not every second; at the end show the page anew
   const announcer = document.querySelector("[data-announcer]");
   document.addEventListener("htmx:afterSwap", () => {
     const words = document.querySelector("[data-announce]")?.textContent;
     if (announcer && words && announcer.textContent !== words) announcer.textContent = words;
+    if (!document.querySelector("#job-progress[hx-get]")) window.location.reload();
   });
 })();

@@ -103,7 +103,7 @@ def test_a_return_reopens_the_step_before_and_needs_a_reason(act: str, target: s
     row = workflow.rows_of(case)[act]
     by = staff_of("qiye")[row.role]
     for bad in ({"code": "", "reason": "缺"}, {"code": "missing", "reason": " "}):
-        with pytest.raises(workflow.Refused, match="请(选择|填写)原因"):
+        with pytest.raises(workflow.Refused, match=r"请(选择|填写)原因"):
             workflow.send_back(case, act, by=by, **bad)
     workflow.send_back(case, act, by=by, **WHY)
     rows = workflow.rows_of(case)

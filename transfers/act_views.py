@@ -16,11 +16,10 @@ from transfers import workflow
 from transfers.forms import EndForm, ReasonForm, StepForm
 from transfers.models import Transfer, TransferStep
 from transfers.workflow import STEPS, Step
+from xianning.access import user_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
-
-    from xianning.models import User
 
 BULK_LIMIT = 200
 
@@ -28,13 +27,13 @@ BULK_LIMIT = 200
 def _fetch(request: HttpRequest, pk: UUID, key: str) -> tuple[Transfer, TransferStep, Step]:
     """The case (404 outside my scope) and its step (403 when the desk is not mine)."""
     case = get_object_or_404(
-        Transfer.objects.visible_to(request.user).select_related(
+        Transfer.objects.visible_to(user_of(request)).select_related(
             "retiree", "enterprise", "community", "archive_area", "party_area", "authority"
         ),
         pk=pk,
     )
     row = workflow.rows_of(case)[key]
-    if not workflow.is_mine(row, request.user):
+    if not workflow.is_mine(row, user_of(request)):
         step = STEPS[key]
         raise PermissionDenied(
             f"“{step.title}”由{workflow.desk_name(row, case)}办理（{step.article}）。"
@@ -49,11 +48,12 @@ def _page(request: HttpRequest, template: str, status: int = 200, **context: Any
 def act(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     """Fill in, check the answers, then do it: nothing is final before the second button."""
     case, row, step = _fetch(request, pk, key)
-    if step.form is None or (reason := workflow.why_not(case, row)):
-        messages.error(request, reason if step.form else "此步骤由系统随企业名单登记。")
+    reason = workflow.why_not(case, row)
+    if step.form is None or reason:
+        messages.error(request, reason or "此步骤随企业名单登记，不在案卷中办理。")
         return redirect(case)
     form = step.form(request.POST or None, request.FILES or None, transfer=case)
-    context = {"case": case, "step": step, "row": row, "form": form}
+    context: dict[str, Any] = {"case": case, "step": step, "row": row, "form": form}
     if request.method != "POST":
         return _page(request, "act", **context)
     if not form.is_valid():
@@ -76,16 +76,12 @@ def _hidden(form: StepForm) -> list[tuple[str, str]]:
 
 def _done(request: HttpRequest, case: Transfer, step: Step, form: StepForm) -> HttpResponse:
     try:
-        workflow.complete(case, step.key, by=_user(request), **form.cleaned_data)
+        workflow.complete(case, step.key, by=user_of(request), **form.cleaned_data)
     except workflow.Refused as reason:
         messages.error(request, str(reason))
     else:
         messages.success(request, f"{case.retiree.name}：“{step.title}”已办理。")
     return redirect(case)
-
-
-def _user(request: HttpRequest) -> User:
-    return request.user  # type: ignore[return-value]
 
 
 def _reasoned(
@@ -110,11 +106,11 @@ def _reasoned(
 def send_back(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     """Return the case to the office before this step."""
     case, row, step = _fetch(request, pk, key)
-    refusal = workflow.why_not_send_back(case, row, _user(request), "other", "-")
+    refusal = workflow.why_not_send_back(case, row, user_of(request), "other", "-")
     target = STEPS.get(step.returns_to)
     return _reasoned(
         request, case, ReasonForm(request.POST or None), refusal,
-        lambda **why: workflow.send_back(case, key, by=_user(request), **why),
+        lambda **why: workflow.send_back(case, key, by=user_of(request), **why),
         title=f"退回：{step.title}", step=step, button="退回",
         lead=f"退回到“{target.title}”，由对方改正后重新办理。" if target else "",
         success=f"{case.retiree.name}：“{step.title}”已退回。",
@@ -124,10 +120,10 @@ def send_back(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
 def withdraw(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     """Take my own completed act back."""
     case, _row, step = _fetch(request, pk, key)
-    refusal = workflow.why_not_withdraw(case, workflow.rows_of(case), key, _user(request))
+    refusal = workflow.why_not_withdraw(case, workflow.rows_of(case), key, user_of(request))
     return _reasoned(
         request, case, ReasonForm(request.POST or None), refusal,
-        lambda **why: workflow.withdraw(case, key, by=_user(request), **why),
+        lambda **why: workflow.withdraw(case, key, by=user_of(request), **why),
         title=f"撤回：{step.title}", step=step, button="撤回",
         lead="撤回后此步骤重新待办；原记录保留在办理过程中。",
         success=f"{case.retiree.name}：“{step.title}”已撤回。",
@@ -136,11 +132,11 @@ def withdraw(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
 
 def end(request: HttpRequest, pk: UUID) -> HttpResponse:
     """End a case without a handover."""
-    case, row, step = _fetch(request, pk, workflow.DECLARE)
-    refusal = workflow.why_not_end(case, workflow.rows_of(case), _user(request))
+    case, _row, step = _fetch(request, pk, workflow.DECLARE)
+    refusal = workflow.why_not_end(case, workflow.rows_of(case), user_of(request))
     return _reasoned(
         request, case, EndForm(request.POST or None), refusal,
-        lambda **why: workflow.end(case, by=_user(request), **why),
+        lambda **why: workflow.end(case, by=user_of(request), **why),
         title="终止案卷", step=step, button="终止案卷",
         lead="终止后不能恢复；如需移交，须重新申报。",
         success=f"{case.retiree.name}：案卷已终止。",
@@ -154,7 +150,7 @@ def bulk(request: HttpRequest, key: str) -> HttpResponse:
     if step.form is None or not step.bulk:
         raise PermissionDenied(f"“{step.title}”须逐人办理。")
     rows = list(
-        TransferStep.objects.waiting_for(_user(request))
+        TransferStep.objects.waiting_for(user_of(request))
         .filter(step=key, transfer_id__in=_ticked(request))
         .select_related("transfer__retiree", "transfer__enterprise", "transfer__community")
     )
@@ -165,7 +161,7 @@ def bulk(request: HttpRequest, key: str) -> HttpResponse:
     asked = "answered" in request.POST
     form = step.form(request.POST if asked else None, transfer=cases[0])
     queue_url = f"{reverse('transfers:list')}?waiting={key}"
-    context = {"step": step, "cases": cases, "form": form, "queue_url": queue_url}
+    context: dict[str, Any] = {"step": step, "cases": cases, "form": form, "queue_url": queue_url}
     if not asked or "change" in request.POST:
         return _page(request, "bulk", **context)
     if not form.is_valid():
@@ -189,7 +185,7 @@ def _do_all(
     refused = []
     for case in cases:
         try:
-            workflow.complete(case, step.key, by=_user(request), **answers)
+            workflow.complete(case, step.key, by=user_of(request), **answers)
         except workflow.Refused as reason:
             refused.append(f"{case.retiree.name}：{reason}")
     messages.success(request, f"“{step.title}”已办理 {len(cases) - len(refused)} 人。")

@@ -11,6 +11,7 @@ from transfers import workflow
 from transfers.models import Retiree, StepEvent, Transfer, TransferStep
 from transfers.papers import PAPERS
 from transfers.workflow import SIX_STEPS, STEPS
+from xianning.models import label_of
 from xianning.privacy import mask
 
 if TYPE_CHECKING:
@@ -55,9 +56,7 @@ def steps(case: Transfer, rows: dict[str, TransferStep], user: User) -> list[Gro
     return groups
 
 
-def _act(
-    case: Transfer, rows: dict[str, TransferStep], row: TransferStep, user: User
-) -> Act:
+def _act(case: Transfer, rows: dict[str, TransferStep], row: TransferStep, user: User) -> Act:
     step, desk = STEPS[row.step], workflow.desk_name(row, case)
     ended = case.state == Transfer.State.ENDED
     state = "returned" if row.returned else str(row.state)
@@ -183,7 +182,7 @@ def _receivers(case: Transfer) -> Facts:
 
 
 def _fact(person: Retiree, name: str, *, clear: bool = False) -> Fact:
-    label = str(Retiree._meta.get_field(name).verbose_name)
+    label = label_of(Retiree, name)
     kind = Retiree.Privacy.private.get(name)
     words = person.words(name)
     return Fact(label, words if clear or kind is None else mask(words, kind), kind is not None)
@@ -247,10 +246,14 @@ def timeline(case: Transfer) -> list[Entry]:
         changes = _take(diffs, event) if event.verb == StepEvent.Verb.AMEND else []
         entries.append(
             Entry(
-                event.at, str(event.by), event.office.name if event.office else "",
-                _what(event), f"{event.code_label}：{event.reason}" if event.code else "",
-                event.note, changes,
-            )  # fmt: skip
+                event.at,
+                str(event.by),
+                event.office.name if event.office else "",
+                _what(event),
+                f"{event.code_label}：{event.reason}" if event.code else "",
+                event.note,
+                changes,
+            )
         )
     return entries[::-1]
 
@@ -274,17 +277,18 @@ def _differences(case: Transfer) -> list[tuple[datetime, list[Change]]]:
             if later is not None:
                 delta = later.diff_against(row, included_fields=list(names))
                 if delta.changes:
-                    found.append((later.history_date, [_change(record, c, later, row) for c in delta.changes]))
+                    changes = [_change(record, c, later, row) for c in delta.changes]
+                    found.append((later.history_date, changes))
             later = row
     return found
 
 
 def _change(record: Any, change: Any, later: Any, earlier: Any) -> Change:
-    model_field = record._meta.get_field(change.field)
+    label = label_of(type(record), change.field)
     if isinstance(record, Transfer):
         names = [getattr(row, change.field) for row in (earlier, later)]
         return Change(
-            str(model_field.verbose_name),
+            label,
             *(area.full_name if area else "未填" for area in names),
         )
     kind = Retiree.Privacy.private.get(change.field)
@@ -292,12 +296,10 @@ def _change(record: Any, change: Any, later: Any, earlier: Any) -> Change:
     for row in (earlier, later):
         text = row.instance.words(change.field)
         words.append((mask(text, kind) if kind else text) or "未填")
-    return Change(str(model_field.verbose_name), *words)
+    return Change(label, *words)
 
 
 def _take(diffs: list[tuple[datetime, list[Change]]], event: StepEvent) -> list[Change]:
     """The changes saved together with this event (one transaction, a moment apart)."""
     near = [d for d in diffs if abs((d[0] - event.at).total_seconds()) < 5]
     return [change for _at, changes in near for change in changes]
-
-

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django import forms
 from django.core import signing
 from django.core.exceptions import ValidationError
+from django.http import QueryDict
 from django.utils import timezone
 
 from transfers.choices import EndReason, ReturnReason
@@ -140,8 +141,10 @@ class ConfirmForm(StepForm):
             raise ValidationError({"scan": "扫描件已过期，请重新上传。"}) from None
         if facts["case"] != str(self.transfer.pk):
             raise ValidationError({"scan": "扫描件不属于此案卷，请重新上传。"})
-        self.data = self.data.copy()
-        self.data[self.add_prefix("scan_token")] = token
+        again = QueryDict(mutable=True)
+        again.update(self.data)  # type: ignore[arg-type]
+        again[self.add_prefix("scan_token")] = token
+        self.data = again
         data["scan"] = facts
         return data
 
@@ -165,9 +168,7 @@ class EndForm(forms.Form):
     """Why a case ends without a handover."""
 
     code = forms.ChoiceField(label="原因", choices=[("", "请选择"), *EndReason.choices])
-    reason = forms.CharField(
-        label="说明", max_length=200, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    reason = forms.CharField(label="说明", max_length=200, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 class RevealForm(forms.Form):

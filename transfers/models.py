@@ -70,9 +70,7 @@ class Retiree(Record):
     health = EncryptedTextField("健康状况", max_length=60, blank=True)
     former_employer = models.CharField("原工作单位", max_length=80, blank=True)
     former_post = models.CharField("原任职务", max_length=60, blank=True)
-    personnel_kind = models.CharField(
-        "人员身份", max_length=10, choices=PersonnelKind, blank=True
-    )
+    personnel_kind = models.CharField("人员身份", max_length=10, choices=PersonnelKind, blank=True)
     employment_kind = models.CharField(
         "用工身份", max_length=10, choices=EmploymentKind, blank=True
     )
@@ -276,8 +274,8 @@ class NameGram(models.Model):
         if stale := present - wanted:
             for gram, pk in stale:
                 existing.filter(gram=gram, retiree_id=pk).delete()
-        cls.objects.bulk_create(
-            [cls(gram=gram, retiree_id=pk) for gram, pk in wanted - present], batch_size=2000
+        NameGram.objects.bulk_create(
+            [NameGram(gram=gram, retiree_id=pk) for gram, pk in wanted - present], batch_size=2000
         )
 
 
@@ -365,7 +363,9 @@ class Transfer(Record):
             models.Index(fields=["community", "-id"], name="transfer_community"),
             models.Index(fields=["archive_area", "-id"], name="transfer_archive"),
             models.Index(
-                fields=["party_area", "-id"], name="transfer_party", condition=Q(party_area__isnull=False)
+                fields=["party_area", "-id"],
+                name="transfer_party",
+                condition=Q(party_area__isnull=False),
             ),
         ]
         constraints = [
@@ -414,6 +414,14 @@ class Transfer(Record):
         return f"自 {pension_from:%Y-%m} 起领取养老金"
 
 
+class TransferStepQuerySet(models.QuerySet["TransferStep"]):
+    def waiting_for(self, user: User) -> TransferStepQuerySet:
+        """Open steps at desks where USER acts, the oldest first."""
+        return self.filter(access.scope(user).desks(), state=TransferStep.State.OPEN).order_by(
+            "opened_at", "transfer_id"
+        )
+
+
 class TransferStep(models.Model):
     """Where one step of one case stands. Written by `transfers.workflow` and by nothing else."""
 
@@ -437,14 +445,7 @@ class TransferStep(models.Model):
     )
     done_office = models.ForeignKey("xianning.Office", models.PROTECT, null=True, related_name="+")
 
-    class QuerySet(models.QuerySet["TransferStep"]):
-        def waiting_for(self, user: User) -> TransferStep.QuerySet:
-            """Open steps at desks where USER acts, the oldest first."""
-            return self.filter(
-                access.scope(user).desks(), state=TransferStep.State.OPEN
-            ).order_by("opened_at", "transfer_id")
-
-    objects = QuerySet.as_manager()
+    objects = TransferStepQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -528,6 +529,11 @@ class StepEvent(Record):
         return str(labels.get(self.code, self.code))
 
 
+class ScanQuerySet(models.QuerySet["Scan"]):
+    def visible_to(self, user: User) -> ScanQuerySet:
+        return self.filter(access.cases(user, "transfer__"))
+
+
 class Scan(Record):
     """An uploaded scan, stored encrypted under a random name outside the web root."""
 
@@ -541,11 +547,7 @@ class Scan(Record):
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField("上传时间", default=timezone.now)
 
-    class QuerySet(models.QuerySet["Scan"]):
-        def visible_to(self, user: User) -> Scan.QuerySet:
-            return self.filter(access.cases(user, "transfer__"))
-
-    objects = QuerySet.as_manager()
+    objects = ScanQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]
@@ -620,6 +622,11 @@ class SignedForm(Record):
             form.save()
 
 
+class ImportBatchQuerySet(models.QuerySet["ImportBatch"]):
+    def visible_to(self, user: User) -> ImportBatchQuerySet:
+        return self.filter(enterprise_id__in=access.scope(user).enterprises)
+
+
 class ImportBatch(Record):
     """An uploaded workbook on its way: read, checked, shown, then written or dropped."""
 
@@ -647,11 +654,7 @@ class ImportBatch(Record):
     job = models.ForeignKey("xianning.Job", models.PROTECT, null=True, related_name="+")
     decided_at = models.DateTimeField("确认时间", null=True)
 
-    class QuerySet(models.QuerySet["ImportBatch"]):
-        def visible_to(self, user: User) -> ImportBatch.QuerySet:
-            return self.filter(enterprise_id__in=access.scope(user).enterprises)
-
-    objects = QuerySet.as_manager()
+    objects = ImportBatchQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
-from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from communities.directory import Directory
@@ -25,6 +24,7 @@ from transfers.choices import (
 from transfers.models import PARTY_MEMBER, Retiree, Transfer
 from xianning import standards
 from xianning.fields import AreaField, DayField, MonthField, StandardField, WordField, WordsField
+from xianning.models import label_of
 
 if TYPE_CHECKING:
     from datetime import date
@@ -45,9 +45,9 @@ def _phones(text: str) -> str:
 
 
 def _text(model_field: str, **kwargs: Any) -> forms.CharField:
-    field = Retiree._meta.get_field(model_field)
+    length = getattr(Retiree._meta.get_field(model_field), "max_length", None)
     return StandardField(
-        label=field.verbose_name, max_length=field.max_length, required=False, **kwargs
+        label=label_of(Retiree, model_field), max_length=length, required=False, **kwargs
     )
 
 
@@ -280,7 +280,9 @@ class RetireeForm(forms.Form):
         kinds = standards.RetirementKind
         usual = [
             standards.statutory_retirement(kind, birth).month
-            for kind in ((kinds.MALE,) if data["sex"] == "1" else (kinds.FEMALE_55, kinds.FEMALE_50))
+            for kind in (
+                (kinds.MALE,) if data["sex"] == "1" else (kinds.FEMALE_55, kinds.FEMALE_50)
+            )
         ]
         apart = min(abs((retired.year - m.year) * 12 + retired.month - m.month) for m in usual)
         if apart > 36 and data.get("retirement_kind") == RetirementKind.NORMAL:
@@ -300,7 +302,10 @@ class RetireeForm(forms.Form):
             data["community"] = next((area for area in found if area), None)
             if data["community"] is None:
                 self.warnings.append(
-                    ("community", "没有填写接收社区，也不能从地址识别；导入后须补填才能申报（第五条）。")
+                    (
+                        "community",
+                        "没有填写接收社区，也不能从地址识别；导入后须补填才能申报（第五条）。",
+                    )
                 )
         community = data.get("community")
         if community and not data.get("archive_area") and "archive_area" not in self.errors:
@@ -358,7 +363,7 @@ class RetireeForm(forms.Form):
         for name in ("community", "archive_area", "party_area"):
             area = self.cleaned_data.get(name)
             if getattr(case, f"{name}_id") != (area.pk if area else None):
-                found.append((str(Transfer._meta.get_field(name).verbose_name), name != "archive_area"))
+                found.append((label_of(Transfer, name), name != "archive_area"))
         return found, person
 
     def write(self, case: Transfer) -> list[str]:
@@ -367,7 +372,7 @@ class RetireeForm(forms.Form):
         if not differences:
             return []
         self.changes_print = any(printed for _label, printed in differences)
-        person._change_reason = "更改信息"
+        person.__dict__["_change_reason"] = "更改信息"
         person.save()
         case.retiree = person
         for name in ("community", "archive_area", "party_area"):

@@ -22,6 +22,7 @@ from transfers.papers import PAPERS
 from transfers.retiree_form import RetireeForm
 from transfers.workflow import STEPS
 from xianning import access, privacy, vault
+from xianning.access import user_of
 from xianning.models import AccessLog
 from xianning.pages import keyset
 
@@ -29,19 +30,21 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-    from xianning.models import User
-
-_WITH = ("retiree", "enterprise", "community", "archive_area", "party_area", "authority", "filed_by")
-
-
-def _user(request: HttpRequest) -> User:
-    return request.user  # type: ignore[return-value]
+_WITH = (
+    "retiree",
+    "enterprise",
+    "community",
+    "archive_area",
+    "party_area",
+    "authority",
+    "filed_by",
+)
 
 
 def _case(request: HttpRequest, pk: UUID) -> Transfer:
     """The case, or 404 outside my scope."""
     return get_object_or_404(
-        Transfer.objects.visible_to(_user(request)).select_related(*_WITH), pk=pk
+        Transfer.objects.visible_to(user_of(request)).select_related(*_WITH), pk=pk
     )
 
 
@@ -56,7 +59,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
         raise Http404
     words = _search_words(request)
     if waiting:
-        rows = TransferStep.objects.waiting_for(_user(request)).filter(step=waiting)
+        rows = TransferStep.objects.waiting_for(user_of(request)).filter(step=waiting)
         rows = rows.filter(
             transfer__in=_narrow(request, Transfer.objects.all(), words)
         ) if _is_narrowed(request, words) else rows  # fmt: skip
@@ -68,7 +71,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
         )  # fmt: skip
         cases = [row.transfer for row in page.rows]
     else:
-        rows = _narrow(request, Transfer.objects.visible_to(_user(request)), words)
+        rows = _narrow(request, Transfer.objects.visible_to(user_of(request)), words)
         page = keyset(
             request,
             rows.select_related("retiree", "enterprise", "community").prefetch_related("steps"),
@@ -85,7 +88,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "can_tick": bool(waiting) and STEPS[waiting].bulk,
             "heading": f"待办：{STEPS[waiting].title}" if waiting else "案卷",
             "shown_words": f"查找：{_shown(words)}" if words else "",
-            "may_add": bool(access.scope(_user(request)).enterprises),
+            "may_add": bool(access.scope(user_of(request)).enterprises),
             "states": Transfer.State.choices,
             "steps": [s for s in STEPS.values() if s.key != workflow.ENTERPRISE],
             "enterprise": _chosen_enterprise(request),
@@ -125,7 +128,7 @@ def _chosen_enterprise(request: HttpRequest) -> Enterprise | None:
         chosen = Enterprise.objects.filter(pk=UUID(text)).first()
     except ValueError:
         raise Http404 from None
-    cases = Transfer.objects.visible_to(_user(request)).filter(enterprise=chosen)
+    cases = Transfer.objects.visible_to(user_of(request)).filter(enterprise=chosen)
     return chosen if chosen and cases.exists() else None
 
 
@@ -155,7 +158,7 @@ def search(request: HttpRequest) -> HttpResponse:
     """Take the words out of the form and into a sealed token."""
     form = SearchForm(request.POST)
     if not form.is_valid():
-        messages.error(request, " ".join(form.errors["q"]))
+        messages.error(request, " ".join(map(str, form.errors["q"])))
         return redirect("transfers:list")
     words = form.cleaned_data["q"]
     query = f"?q={quote(privacy.seal(words, 'search'))}" if words else ""
@@ -174,7 +177,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _detail(
     request: HttpRequest, case: Transfer, *, shown: str = "", form: Any = None, status: int = 200
 ) -> HttpResponse:
-    user = _user(request)
+    user = user_of(request)
     rows = workflow.rows_of(case)
     may_reveal = "reveal_private" in access.scope(user).rights
     groups = Retiree.Privacy.groups
@@ -209,7 +212,7 @@ def reveal(request: HttpRequest, pk: UUID) -> HttpResponse:
         return _detail(request, case, form=form, status=422)
     group = form.cleaned_data["group"]
     AccessLog.write(
-        _user(request), AccessLog.Kind.REVEAL, groups[group][0], transfer=case,
+        user_of(request), AccessLog.Kind.REVEAL, groups[group][0], transfer=case,
         reason=form.cleaned_data["reason"], address=access.client_address(request),
     )  # fmt: skip
     return _detail(request, case, shown=group)
@@ -220,7 +223,7 @@ def reveal(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def add(request: HttpRequest) -> HttpResponse:
     """File one person by hand."""
-    mine = Enterprise.objects.filter(pk__in=access.scope(_user(request)).enterprises)
+    mine = Enterprise.objects.filter(pk__in=access.scope(user_of(request)).enterprises)
     enterprise = _own_enterprise(request, mine)
     if enterprise is None:
         return render(request, "transfers/choose_enterprise.html", {"enterprises": mine})
@@ -230,7 +233,7 @@ def add(request: HttpRequest) -> HttpResponse:
     form = RetireeForm(request.POST or None, enterprise=enterprise)
     if request.method == "POST" and form.is_valid() and not _has_case(form):
         try:
-            case = workflow.file(form, by=_user(request))
+            case = workflow.file(form, by=user_of(request))
         except workflow.Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -261,15 +264,15 @@ def _has_case(form: RetireeForm) -> bool:
 def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Change the facts; a printed change asks for a new signature."""
     case = _case(request, pk)
-    if reason := workflow.why_not_amend(case, _user(request)):
-        if not access.scope(_user(request)).may_act("enterprise", enterprise=case.enterprise_id):
+    if reason := workflow.why_not_amend(case, user_of(request)):
+        if not access.scope(user_of(request)).may_act("enterprise", enterprise=case.enterprise_id):
             raise PermissionDenied(reason)
         messages.error(request, reason)
         return redirect(case)
     form = RetireeForm(request.POST or None, enterprise=case.enterprise, transfer=case)
     if request.method == "POST" and form.is_valid():
         try:
-            changed = workflow.amend(case, form, by=_user(request))
+            changed = workflow.amend(case, form, by=user_of(request))
         except workflow.Refused as refusal:
             messages.error(request, str(refusal))
         else:
@@ -313,13 +316,13 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     sheet = PAPERS.get(name)
     if sheet is None:
         raise Http404
-    if not sheet.concerns(case, _user(request)):
+    if not sheet.concerns(case, user_of(request)):
         raise PermissionDenied(f"{sheet.title}由其他单位打印（{sheet.article}）。")
     if reason := sheet.why_not(case):
         messages.error(request, reason)
         return redirect(case)
     AccessLog.write(
-        _user(request), AccessLog.Kind.PAPER, sheet.title, transfer=case,
+        user_of(request), AccessLog.Kind.PAPER, sheet.title, transfer=case,
         address=access.client_address(request),
     )  # fmt: skip
     file_name = f"{sheet.title.strip('《》')}-{case.retiree.name}-{case.number}.pdf"
@@ -329,9 +332,9 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 @require_POST
 def scan(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Give out an uploaded scan; who looked is on record first."""
-    stored = get_object_or_404(Scan.objects.visible_to(_user(request)), pk=pk)
+    stored = get_object_or_404(Scan.objects.visible_to(user_of(request)), pk=pk)
     AccessLog.write(
-        _user(request), AccessLog.Kind.SCAN, stored.title, transfer=stored.transfer,
+        user_of(request), AccessLog.Kind.SCAN, stored.title, transfer=stored.transfer,
         address=access.client_address(request),
     )  # fmt: skip
     return _download(vault.get(stored.file), stored.original_name, stored.content_type)

@@ -30,7 +30,8 @@ from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import SignedForm, StepEvent, Transfer, TransferStep
 from xianning import access
-from xianning.models import Notice, Office, Sequence as Numbers, User
+from xianning.models import Notice, Office, User
+from xianning.models import Sequence as Numbers
 from xianning.roles import ROLES
 
 State = TransferStep.State
@@ -152,7 +153,9 @@ def after(key: str) -> set[str]:
 
 def rows_of(transfer: Transfer) -> dict[str, TransferStep]:
     """The step rows of a case by key, in the order of the table."""
-    rows = {row.step: row for row in transfer.steps.select_related("area", "done_by", "done_office")}
+    rows = {
+        row.step: row for row in transfer.steps.select_related("area", "done_by", "done_office")
+    }
     return {key: rows[key] for key in STEPS if key in rows}
 
 
@@ -179,9 +182,7 @@ def why_not(transfer: Transfer, row: TransferStep, user: User | None = None) -> 
     if row.state == State.SKIPPED:
         return step.unless(transfer) or "此步骤不适用。"
     if row.state == State.BLOCKED:
-        done = set(
-            transfer.steps.filter(state=State.DONE).values_list("step", flat=True)
-        )
+        done = set(transfer.steps.filter(state=State.DONE).values_list("step", flat=True))
         missing = "、".join(f"“{STEPS[need].title}”" for need in step.needs if need not in done)
         return f"须先完成{missing}（{step.article}）。"
     if user is not None and not is_mine(row, user):
@@ -237,7 +238,7 @@ def _finish(case: Transfer, rows: dict[str, TransferStep], reason: str) -> None:
     state = Transfer.State.DONE if over else Transfer.State.OPEN
     if case.state != state:
         case.state, case.closed_at = state, timezone.now() if over else None
-    case._change_reason = reason
+    case.__dict__["_change_reason"] = reason
     case.save()
 
 
@@ -254,9 +255,7 @@ def _reopen(row: TransferStep, *, returned: bool) -> None:
 def _office(row: TransferStep, by: User) -> Office | None:
     """The office for which BY acts at this desk."""
     for role in [row.role, *(r.slug for r in ROLES.values() if row.role in r.acts_as)]:
-        offices = Office.objects.at_desk(
-            role, area_id=row.area_id, enterprise_id=row.enterprise_id
-        )
+        offices = Office.objects.at_desk(role, area_id=row.area_id, enterprise_id=row.enterprise_id)
         if office := offices.filter(users=by).first():
             return office
     return None
@@ -375,7 +374,11 @@ def send_back(transfer: Transfer, key: str, *, by: User, code: str, reason: str)
     _reopen(target, returned=True)
     _settle(case, rows)
     _finish(case, rows, f"退回：{reason}"[:300])
-    _tell(case, target, f"{case.retiree.name}：“{step.title}”退回，{ReturnReason(code).label}：{reason}")
+    _tell(
+        case,
+        target,
+        f"{case.retiree.name}：“{step.title}”退回，{ReturnReason(code).label}：{reason}",
+    )
 
 
 def why_not_send_back(
@@ -485,7 +488,7 @@ def end(transfer: Transfer, *, by: User, code: str, reason: str) -> None:
             row.state, row.opened_at, row.returned = State.BLOCKED, None, False
             row.save()
     case.state, case.closed_at = Transfer.State.ENDED, timezone.now()
-    case._change_reason = f"终止：{reason}"[:300]
+    case.__dict__["_change_reason"] = f"终止：{reason}"[:300]
     case.save()
 
 

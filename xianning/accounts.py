@@ -10,6 +10,7 @@ from django.contrib.auth.views import LoginView, PasswordChangeView
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 
+from xianning.access import user_of
 from xianning.forms import SignInForm
 
 if TYPE_CHECKING:
@@ -32,8 +33,8 @@ class PasswordChange(PasswordChangeView):
 
     def form_valid(self, form: PasswordChangeForm) -> HttpResponse:
         response = super().form_valid(form)
-        user = self.request.user
-        user.must_change_password = False  # type: ignore[union-attr]
+        user = user_of(self.request)
+        user.must_change_password = False
         user.save(update_fields=["must_change_password"])
         messages.success(self.request, "密码已修改。")
         return response

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.apps import apps
@@ -31,7 +32,7 @@ def url_names(resolver: URLResolver | None = None, namespace: str = "") -> list[
     return names
 
 
-def every_url_declares_who(**_: Any) -> list[CheckMessage]:
+def every_url_declares_who(**_: Any) -> Sequence[CheckMessage]:
     """A URL without an entry in the access registry, or an entry without a URL, is an error."""
     names = set(url_names())
     return [
@@ -43,7 +44,7 @@ def every_url_declares_who(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def every_field_is_classified(**_: Any) -> list[CheckMessage]:
+def every_field_is_classified(**_: Any) -> Sequence[CheckMessage]:
     """A model of ours whose field is neither private nor open is an error (第十一条)."""
     return [
         Error(f"{model._meta.label} 的字段 {name} 没有声明隐私级别。", id="xianning.E003")
@@ -54,7 +55,7 @@ def every_field_is_classified(**_: Any) -> list[CheckMessage]:
     ]
 
 
-def keys_are_there(**_: Any) -> list[CheckMessage]:
+def keys_are_there(**_: Any) -> Sequence[CheckMessage]:
     if settings.PRIVACY_KEYS and settings.SECRET_KEY:
         return []
     return [Error("缺少 SECRET_KEY 或 FIELD_KEYS（见 README 设置一节）。", id="xianning.E004")]

@@ -23,12 +23,25 @@ RARE_NAMES = (
     "王㛃", "李㻁", "张𬭎", "陈𫖯", "刘𬀩", "杨𠅤", "黄𡋾", "周𬱖", "吴𤧛", "徐䶮", "孙𫍽",
     "阿依古丽·买买提",
 )  # fmt: skip
-_POSTS = ("车间主任", "钳工", "会计", "统计员", "司机", "电工", "保管员", "科长", "化验员", "技术员")
+_POSTS = (
+    "车间主任",
+    "钳工",
+    "会计",
+    "统计员",
+    "司机",
+    "电工",
+    "保管员",
+    "科长",
+    "化验员",
+    "技术员",
+)
 _RELATIONS = ("儿子", "女儿", "儿媳", "女婿", "侄子")
 _STREETS = ("长安大道", "桂花路", "银泉大道", "淦河路", "贺胜路", "书台街")
 
 
-def person(rng: random.Random, n: int, community: Area, employer: str, **given: Any) -> dict[str, str]:
+def person(
+    rng: random.Random, n: int, community: Area, employer: str, **given: Any
+) -> dict[str, str]:
     """Values of a RetireeForm, in words as a clerk types them, for the N-th made-up person."""
     sex = rng.choice("12")
     years = rng.choice((5, 6, 8, 10, 15, 20, 26))
@@ -43,7 +56,9 @@ def person(rng: random.Random, n: int, community: Area, employer: str, **given: 
         "id_number": standards.make_id_number(REGION, birth, n % 500, sex),
         "sex": standards.SEX[sex],
         "born": f"{birth:%Y-%m}",
-        "ethnicity": "维吾尔族" if "·" in name else rng.choice(("汉族", "汉族", "汉族", "土家族", "回族")),
+        "ethnicity": "维吾尔族"
+        if "·" in name
+        else rng.choice(("汉族", "汉族", "汉族", "土家族", "回族")),
         "political_status": "中共党员" if member else "群众",
         "education": rng.choice(("初中", "高中", "中专", "大专", "小学")),
         "health": rng.choice(("健康", "健康", "一般", "高血压", "长年有病")),

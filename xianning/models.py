@@ -29,6 +29,11 @@ def new_id() -> uuid.UUID:
     return uuid.UUID(int=value | 0b10 << 62 | secrets.randbits(62))
 
 
+def label_of(model: type[models.Model], name: str) -> str:
+    """What the field is called on paper and page."""
+    return str(getattr(model._meta.get_field(name), "verbose_name", name))
+
+
 class Record(models.Model):
     """A row whose id may stand in a URL."""
 
@@ -253,6 +258,14 @@ class AccessLog(Record):
         )  # fmt: skip
 
 
+class NoticeQuerySet(models.QuerySet["Notice"]):
+    def visible_to(self, user: User) -> NoticeQuerySet:
+        return self.filter(access.scope(user).desks())
+
+    def unread(self) -> NoticeQuerySet:
+        return self.filter(read_at=None)
+
+
 class Notice(Record):
     """A sentence for the office whose turn it is, or whose matter changed."""
 
@@ -270,14 +283,7 @@ class Notice(Record):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
 
-    class QuerySet(models.QuerySet["Notice"]):
-        def visible_to(self, user: User) -> Notice.QuerySet:
-            return self.filter(access.scope(user).desks())
-
-        def unread(self) -> Notice.QuerySet:
-            return self.filter(read_at=None)
-
-    objects = QuerySet.as_manager()
+    objects = NoticeQuerySet.as_manager()
 
     class Meta:
         verbose_name = "通知"
@@ -322,6 +328,12 @@ class Sequence(models.Model):
         return cls.objects.get(key=key).last - count + 1
 
 
+class JobQuerySet(models.QuerySet["Job"]):
+    def visible_to(self, user: User) -> JobQuerySet:
+        """A job and its result belong to who asked for it."""
+        return self.filter(owner=user) if user.is_active else self.none()
+
+
 class Job(Record):
     """Long work outside the request: whose, how far, with what result (see xianning/jobs.py)."""
 
@@ -347,12 +359,7 @@ class Job(Record):
     created_at = models.DateTimeField("提交时间", default=timezone.now)
     finished_at = models.DateTimeField(null=True)
 
-    class QuerySet(models.QuerySet["Job"]):
-        def visible_to(self, user: User) -> Job.QuerySet:
-            """A job and its result belong to who asked for it."""
-            return self.filter(owner=user) if user.is_active else self.none()
-
-    objects = QuerySet.as_manager()
+    objects = JobQuerySet.as_manager()
 
     class Meta:
         verbose_name = "后台任务"

@@ -7,7 +7,7 @@ A role is a Django group of the same slug. The place where it holds is a guardia
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 Place = Literal["area", "enterprise"]
 
@@ -97,6 +97,6 @@ def permission(slug: str) -> str:
     return f"serve_as_{slug}"
 
 
-def permissions_on(place: Place) -> list[tuple[str, str]]:
+def permissions_on(place: Place) -> list[tuple[str, Any]]:
     """`Meta.permissions` of the model that stands for PLACE."""
     return [(permission(r.slug), f"担任{r.name}") for r in ROLES.values() if r.place == place]

@@ -195,9 +195,7 @@ class Roster:
         return [1000 * width // sum(widths) for width in widths]
 
 
-def _pages(
-    lines: Iterator[list[str]], pages: int
-) -> Iterator[list[tuple[int, list[list[str]]]]]:
+def _pages(lines: Iterator[list[str]], pages: int) -> Iterator[list[tuple[int, list[list[str]]]]]:
     """Lists of (page number, its lines), PAGES_A_CHUNK at a time; PAGES says how many there are."""
     chunk: list[tuple[int, list[list[str]]]] = []
     for number in range(1, pages + 1):

@@ -11,13 +11,13 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
 from xianning import access, exports
+from xianning.access import user_of
 from xianning.models import AccessLog
 from xianning.pages import keyset
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from xianning.models import User
     from xianning.roster import Roster
 
 
@@ -33,16 +33,12 @@ class ExportForm(forms.Form):
     )
 
 
-def _user(request: HttpRequest) -> User:
-    return request.user  # type: ignore[return-value]
-
-
 def _roster(request: HttpRequest, name: str) -> Roster:
     """The roster, 404 when there is none, 403 when my offices do not use it."""
     found = exports.ROSTERS.get(name)
     if found is None:
         raise Http404
-    if found not in exports.open_to(_user(request)):
+    if found not in exports.open_to(user_of(request)):
         raise PermissionDenied(f"您的岗位不使用《{found.title}》。")
     return found
 
@@ -50,7 +46,7 @@ def _roster(request: HttpRequest, name: str) -> Roster:
 @require_GET
 def rosters(request: HttpRequest) -> HttpResponse:
     """The rosters that my offices keep or receive."""
-    return render(request, "xianning/rosters.html", {"rosters": exports.open_to(_user(request))})
+    return render(request, "xianning/rosters.html", {"rosters": exports.open_to(user_of(request))})
 
 
 @require_GET
@@ -59,10 +55,8 @@ def roster(request: HttpRequest, name: str) -> HttpResponse:
     return _page(request, _roster(request, name), ExportForm())
 
 
-def _page(
-    request: HttpRequest, sheet: Roster, form: ExportForm, status: int = 200
-) -> HttpResponse:
-    page = keyset(request, sheet.rows(_user(request)), count=True)
+def _page(request: HttpRequest, sheet: Roster, form: ExportForm, status: int = 200) -> HttpResponse:
+    page = keyset(request, sheet.rows(user_of(request)), count=True)
     lines = [sheet.cells(n, row, clear=False) for n, row in enumerate(page.rows, start=1)]
     context = {"roster": sheet, "page": page, "lines": lines, "form": form}
     return render(request, "xianning/roster.html", context, status=status)
@@ -71,7 +65,7 @@ def _page(
 @require_POST
 def roster_export(request: HttpRequest, name: str) -> HttpResponse:
     """Write the trace, then make the file in the background."""
-    sheet, user = _roster(request, name), _user(request)
+    sheet, user = _roster(request, name), user_of(request)
     form = ExportForm(request.POST)
     if not form.is_valid():
         return _page(request, sheet, form, 422)
@@ -88,7 +82,7 @@ def roster_export(request: HttpRequest, name: str) -> HttpResponse:
 @require_GET
 def access_log(request: HttpRequest) -> HttpResponse:
     """Who saw whose private values, when and why (第十一条)."""
-    rows = AccessLog.objects.visible_to(_user(request)).select_related("user", "transfer")
+    rows = AccessLog.objects.visible_to(user_of(request)).select_related("user", "transfer")
     if kind := request.GET.get("kind"):
         if kind not in AccessLog.Kind.values:
             raise Http404

@@ -18,6 +18,7 @@ from enterprises.models import Enterprise
 from transfers.models import TransferStep
 from transfers.workflow import SIX_STEPS, STEPS
 from xianning import access
+from xianning.access import user_of
 from xianning.context import capped
 from xianning.models import Notice
 from xianning.pages import keyset
@@ -45,15 +46,15 @@ class Card:
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """What waits for me, by step."""
-    if request.user.must_change_password:  # type: ignore[union-attr]
+    if user_of(request).must_change_password:
         return redirect("password_change")
-    mine = access.scope(request.user)
+    mine = access.scope(user_of(request))
     return render(
         request,
         "xianning/home.html",
         {
-            "cards": [*_enterprise_cards(request.user), *_step_cards(request.user)],
-            "newest": Notice.objects.visible_to(request.user).unread()[:5],
+            "cards": [*_enterprise_cards(user_of(request)), *_step_cards(user_of(request))],
+            "newest": Notice.objects.visible_to(user_of(request)).unread()[:5],
             "roles": [ROLES[slug] for slug in ROLES if slug in mine.roles],
             "six_steps": SIX_STEPS,
         },
@@ -95,7 +96,7 @@ def _step_cards(user: Any) -> list[Card]:
 @require_GET
 def notices(request: HttpRequest) -> HttpResponse:
     """Notices to my offices, the newest first."""
-    rows = Notice.objects.visible_to(request.user).select_related(
+    rows = Notice.objects.visible_to(user_of(request)).select_related(
         "transfer", "about_enterprise", "read_by"
     )
     page = keyset(request, rows)
@@ -105,9 +106,9 @@ def notices(request: HttpRequest) -> HttpResponse:
 @require_POST
 def notice_read(request: HttpRequest, pk: Any) -> HttpResponse:
     """Mark a notice as read and go where it leads."""
-    notice = get_object_or_404(Notice.objects.visible_to(request.user), pk=pk)
+    notice = get_object_or_404(Notice.objects.visible_to(user_of(request)), pk=pk)
     if notice.read_at is None:
-        notice.read_at, notice.read_by = timezone.now(), request.user  # type: ignore[assignment]
+        notice.read_at, notice.read_by = timezone.now(), user_of(request)
         notice.save()
     if notice.transfer:
         return redirect(notice.transfer)

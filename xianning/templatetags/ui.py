@@ -131,9 +131,9 @@ def panel(content: str, title: str = "", article: str = "") -> SafeString:
     return format_html('<section class="panel">{}{}</section>', head, content)
 
 
-@register.simple_block_tag
-def crumbs(content: str) -> SafeString:
-    """The way back, from `<li>` entries; nothing when there are none."""
+@register.filter
+def crumbs(content: str) -> str:
+    """The way back, from `<li>` entries; nothing when there are none (used by base.html)."""
     if not content.strip():
         return SafeString()
     return format_html('<nav class="crumbs" aria-label="所在位置"><ol>{}</ol></nav>', content)

@@ -31,9 +31,7 @@ class Command(BaseCommand):
             raise CommandError(refusal)
         log = exports.record(user, roster, clear=clear, reason=reason)
         try:
-            data = exports.make(
-                user, roster, options["format"], log, clear=clear, tell=self._tell
-            )
+            data = exports.make(user, roster, options["format"], log, clear=clear, tell=self._tell)
         except exports.Refused as refused:
             raise CommandError(str(refused)) from None
         out.write_bytes(data)

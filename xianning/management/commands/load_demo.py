@@ -117,7 +117,9 @@ class Command(BaseCommand):
             loaded += 1
             if loaded % 50 == 0:
                 self.stdout.write(f"  已载入 {loaded}/{count} 人")
-        self.stdout.write(f"演示数据：{len(enterprises)} 家企业、{len(users)} 个账号、{loaded} 人。")
+        self.stdout.write(
+            f"演示数据：{len(enterprises)} 家企业、{len(users)} 个账号、{loaded} 人。"
+        )
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}

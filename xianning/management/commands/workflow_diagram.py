@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from transfers.workflow import STEPS, SIX_STEPS
+from transfers.workflow import SIX_STEPS, STEPS
 from xianning.roles import ROLES
 
 

@@ -1,0 +1,157 @@
+"""One column list, every sheet: masked by default, text stays text, each export leaves its trace."""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.urls import reverse
+from openpyxl import load_workbook
+from pypdf import PdfReader
+
+from tests.factories import make_transfer
+from xianning import exports
+from xianning.models import AccessLog, Job, User
+from xianning.roster import ROWS_A_PAGE, Made
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from django.test import Client
+
+pytestmark = pytest.mark.django_db
+NAMES = {
+    "enterprises": "国有企业名单", "transfers": "国有企业退休人员移交名册",
+    "archives": "国有企业退休人员档案移交名册",
+    "ledger": "国有企业退休人员社会化管理服务管理台账",
+    "party": "国有企业退休人员党员组织关系转接名册",
+}  # fmt: skip
+
+
+def _quiet(*_: int) -> None:
+    return None
+
+
+def _sheet(
+    name: str, username: str, *, clear: bool = False, reason: str = ""
+) -> list[list[object]]:
+    user, roster = User.objects.get(username=username), exports.ROSTERS[name]
+    log = exports.record(user, roster, clear=clear, reason=reason)
+    data = exports.make(user, roster, "xlsx", log, clear=clear, tell=_quiet)
+    sheet = load_workbook(io.BytesIO(data)).active
+    assert sheet is not None
+    for row in sheet.iter_rows():
+        for cell in row:
+            assert cell.value is None or cell.data_type == "s", cell
+    return [[cell.value for cell in row] for row in sheet.iter_rows()]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_roster_carries_its_title_and_headings(name: str) -> None:
+    make_transfer(at="done", party_member=True)
+    lines = _sheet(name, "shenji")
+    assert lines[0][0] == NAMES[name] == exports.ROSTERS[name].title
+    assert lines[2] == exports.ROSTERS[name].headings
+    assert lines[3][0] == "1"
+
+
+def test_a_roster_masks_unless_a_reason_is_given() -> None:
+    case = make_transfer(at="done", party_member=True)
+    number, phone = case.retiree.id_number, case.retiree.phone
+    masked = str(_sheet("ledger", "shequ"))
+    assert number not in masked
+    assert phone not in masked
+    assert f"{number[0]}{'*' * 16}{number[-1]}" in masked
+    clear = str(_sheet("ledger", "shequ", clear=True, reason="年度核对台账"))
+    assert number in clear
+    assert phone in clear
+    trace = AccessLog.objects.order_by("id").last()
+    assert trace is not None
+    assert (trace.kind, trace.rows, trace.reason) == ("export", 1, "年度核对台账")
+
+
+@pytest.mark.parametrize(
+    ("username", "name", "clear", "reason", "sentence"),
+    [
+        ("shequ", "party", False, "", "您的岗位不使用"),
+        ("yibao", "transfers", False, "", "您的岗位不使用"),
+        ("shenji", "ledger", True, "审计抽查", "只能导出脱敏"),
+        ("shequ", "ledger", True, "", "须填写理由"),
+    ],
+)
+def test_an_export_is_refused_with_a_sentence(
+    username: str, name: str, clear: bool, reason: str, sentence: str, tmp_path: Path
+) -> None:
+    user = User.objects.get(username=username)
+    refusal = exports.why_not(user, exports.ROSTERS[name], clear=clear, reason=reason)
+    assert refusal is not None
+    assert sentence in refusal
+    options = {"format": "xlsx", "username": username, "out": tmp_path / "x.xlsx", "clear": clear,
+               "reason": reason}  # fmt: skip
+    with pytest.raises(CommandError, match=sentence):
+        call_command("export_roster", name, **options)
+    assert not AccessLog.objects.exists()
+    assert not (tmp_path / "x.xlsx").exists()
+
+
+def test_a_name_that_begins_like_a_formula_stays_text() -> None:
+    case = make_transfer(at="done")
+    case.retiree.former_employer = '=HYPERLINK("x","y")'
+    case.retiree.save()
+    assert '=HYPERLINK("x","y")' in str(_sheet("ledger", "shequ"))
+
+
+def test_the_pdf_numbers_its_pages_and_signs_on_the_last() -> None:
+    names = [make_transfer().retiree.name for _ in range(ROWS_A_PAGE + 1)]
+    user, roster = User.objects.get(username="qiye"), exports.ROSTERS["transfers"]
+    log = exports.record(user, roster, clear=False, reason="")
+    data = exports.make(user, roster, "pdf", log, clear=False, tell=_quiet)
+    pages = [page.extract_text() for page in PdfReader(io.BytesIO(data)).pages]
+    assert len(pages) == 2
+    for number, text in enumerate(pages, start=1):
+        assert f"第 {number} 页 共 2 页" in text
+        assert "公民身份号码" in text
+        assert log.pk.hex[-8:].upper() in text
+    assert all(name in "".join(pages) for name in names if "·" not in name)
+    assert "移交单位（盖章）" not in pages[0]
+    assert "移交单位（盖章）" in pages[1]
+
+
+def test_an_export_runs_as_a_job_and_only_its_owner_gets_the_file(
+    sign_in: Callable[[str], Client], django_capture_on_commit_callbacks: Callable[..., object]
+) -> None:
+    make_transfer(at="done")
+    client = sign_in("shequ")
+    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
+        response = client.post(
+            reverse("roster_export", args=["ledger"]), {"format": "xlsx", "clear": "0"}
+        )
+    job = Job.objects.get()
+    assert response["Location"] == job.get_absolute_url()
+    assert job.state == "done", job.message
+    result = reverse("job_result", args=[job.pk])
+    assert client.get(result).content[:2] == b"PK"
+    assert sign_in("jiedao").get(result).status_code == 404
+
+
+def test_an_export_for_a_reason_that_is_missing_keeps_what_was_typed(
+    sign_in: Callable[[str], Client],
+) -> None:
+    response = sign_in("shequ").post(
+        reverse("roster_export", args=["ledger"]), {"format": "pdf", "clear": "1"}
+    )
+    assert response.status_code == 422
+    page = response.content.decode()
+    assert "须填写理由" in page
+    assert '<option value="1" selected>' in page
+    assert not Job.objects.exists()
+
+
+def test_who_made_a_sheet_stands_on_it() -> None:
+    made = Made("王社区", "桂花路社区", AccessLog().at, "0A1B2C3D", clear=True)
+    assert "王社区" in made.line
+    assert "0A1B2C3D" in made.line
+    assert "注意保密" in made.line
