@@ -57,18 +57,21 @@
     });
   });
 
-  // --- tick all: <input type="checkbox" data-select-all="case">, <span data-selected="case">
-  all("[data-select-all]").forEach((head) => {
-    const name = head.dataset.selectAll;
-    const boxes = all(`input[type=checkbox][name="${name}"]`);
-    const told = all(`[data-selected="${name}"]`);
+  // --- tick all boxes of a list, and say how many are ticked
+  all("[data-tick-all]").forEach((head) => {
+    const form = head.form;
+    if (!form) return;
+    const boxes = all("input[type=checkbox]", form).filter((box) => box !== head);
+    const told = document.createElement("span");
+    told.className = "ticked";
+    told.setAttribute("role", "status");
+    form.querySelector(".form-buttons")?.append(told);
     const tell = () => {
       const count = boxes.filter((box) => box.checked).length;
       head.checked = count > 0 && count === boxes.length;
       head.indeterminate = count > 0 && count < boxes.length;
-      told.forEach((place) => { place.textContent = `已选 ${count} 人`; });
+      told.textContent = `已选 ${count} 人`;
     };
-    head.hidden = false;
     head.addEventListener("change", () => {
       boxes.forEach((box) => { box.checked = head.checked; });
       tell();

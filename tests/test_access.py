@@ -167,7 +167,7 @@ def test_an_inactive_user_sees_nothing_on_any_path(
     user.save()
     assert client.get(paths["transfers:detail"]).status_code == 302
     for model in (Transfer, Enterprise, ImportBatch, Notice, Job, Office):
-        assert not model.objects.visible_to(user).exists()  # type: ignore[attr-defined]
+        assert not model.objects.visible_to(user).exists()
 
 
 def test_two_offices_do_not_mix_their_places(people: dict[str, User]) -> None:

@@ -110,7 +110,7 @@ def _no_writes(queries: CaptureQueriesContext) -> None:
 
 # What each list asks the database must be found by an index, whatever the size.
 def _plan(rows: object) -> str:
-    return rows.explain()  # type: ignore[attr-defined, no-any-return]
+    return rows.explain()
 
 
 @pytest.mark.parametrize("username", ["qiye", "shequ", "jiedao", "shebao", "dangzu", "rs"])

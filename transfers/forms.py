@@ -142,7 +142,7 @@ class ConfirmForm(StepForm):
         if facts["case"] != str(self.transfer.pk):
             raise ValidationError({"scan": "扫描件不属于此案卷，请重新上传。"})
         again = QueryDict(mutable=True)
-        again.update(self.data)  # type: ignore[arg-type]
+        again.update(self.data)
         again[self.add_prefix("scan_token")] = token
         self.data = again
         data["scan"] = facts

@@ -64,7 +64,7 @@ def page(request: HttpRequest) -> dict[str, Any]:
     ]
     return base | {
         "nav": nav,
-        "my_offices": list(user.offices.all()[:3]),  # type: ignore[union-attr]
+        "my_offices": list(user.offices.all()[:3]),
         "unread_notices": unread,
     }
 

@@ -58,10 +58,8 @@ def statutory_retirement(kind: RetirementKind, birth: date) -> Retirement:
     rule = _RULES[kind]
     birth_month = birth.year * 12 + birth.month - 1
     months_after_start = birth_month - (2025 - rule.former_age) * 12
-    if months_after_start < 0:
-        delay = 0
-    else:
-        delay = min(months_after_start // rule.step + 1, rule.longest_delay)
+    steps = months_after_start // rule.step + 1  # 0 or less: born before the change
+    delay = max(0, min(steps, rule.longest_delay))
     year, month = divmod(birth_month + rule.former_age * 12 + delay, 12)
     return Retirement(
         month=date(year, month + 1, 1),

@@ -1,0 +1,35 @@
+# The commands of the project; `make` alone lists them.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+PY := .venv/bin/python
+
+.PHONY: help run test test-quick lint fix lock clean
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run:  ## set up what is missing and serve the demo on http://127.0.0.1:8000/ (PORT=… for another)
+	@.ci/setup app
+	@exec $(PY) manage.py run --demo
+
+test:  ## lint, types, the whole suite on SQLite and on PostgreSQL, the browser tests
+	@.ci/setup dev
+	@exec .ci/test
+
+test-quick:  ## the suite on SQLite, without the browser
+	@.ci/setup dev
+	@exec $(PY) -m pytest -q -n 2 -m "not browser"
+
+lint:  ## lint and types only
+	@.ci/setup dev
+	@exec .ci/test lint
+
+fix:  ## order imports, format Python and templates
+	@.ci/setup dev
+	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format -q . ; .venv/bin/djlint --quiet --reformat templates ; true
+
+lock:  ## pin and hash the requirements anew from requirements/*.in
+	@.ci/setup lock
+
+clean:  ## remove .venv and caches, never var/
+	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
