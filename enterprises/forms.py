@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from datetime import date
 
+    from enterprises.imports import Checked
     from xianning.models import User
 
 Level, Holding, Status = Enterprise.Level, Enterprise.Holding, Enterprise.Status
@@ -275,6 +276,20 @@ class EnterpriseForm(forms.Form):
         """The cleaned values that belong to the entry."""
         return {n: v for n, v in self.cleaned_data.items() if n in Enterprise.FACTS}
 
+    def differences(self) -> list[tuple[str, str]]:
+        """(label, 由…改为…) of what will change."""
+        if self.enterprise is None:
+            return []
+        after = Enterprise(**self.facts())
+        return [
+            (
+                Enterprise.label(name),
+                f"由“{self.enterprise.words(name) or '未填'}”改为“{after.words(name) or '未填'}”",
+            )
+            for name, value in self.facts().items()
+            if value != getattr(self.enterprise, name)
+        ]
+
 
 class ChangeForm(EnterpriseForm):
     """A change of an entry: with its date of removal, the reason, and the state it started from."""
@@ -303,15 +318,38 @@ class ChangeForm(EnterpriseForm):
             self.add_error("reason", "请写明变动原因。")
         return data
 
-    def differences(self) -> list[tuple[str, str]]:
-        """(label, 由…改为…) of what will change."""
-        assert self.enterprise is not None
-        after = Enterprise(**self.facts())
-        return [
-            (
-                Enterprise.label(name),
-                f"由“{self.enterprise.words(name) or '未填'}”改为“{after.words(name) or '未填'}”",
-            )
-            for name, value in self.facts().items()
-            if value != getattr(self.enterprise, name)
-        ]
+
+class UploadForm(forms.Form):
+    """The 名单 as a workbook."""
+
+    file = forms.FileField(
+        label="名单工作簿", help_text="只接受 .xlsx，最多 5000 行；先检查，确认后才写入",
+        widget=forms.FileInput(attrs={"accept": ".xlsx"}),
+    )  # fmt: skip
+
+
+class CommitForm(forms.Form):
+    """What SASAC decides on seeing what a workbook would do."""
+
+    reason = forms.CharField(
+        label="变动原因", max_length=120, required=False,
+        help_text="名单中有已确认的企业要更改，须写明原因，并通报人社部门（第六条第1项）",
+    )  # fmt: skip
+    confirm = forms.BooleanField(
+        label="同时确认以上企业，并通知同级人社部门签收", required=False,
+        help_text="不勾选则作为待确认的企业列入，之后逐家确认",
+    )  # fmt: skip
+
+    def __init__(self, *args: Any, found: Checked, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.needs_reason = found.changes_confirmed
+        if not self.needs_reason:
+            self.fields["reason"].widget = forms.HiddenInput()
+        if not found.has_unconfirmed:
+            self.fields["confirm"].widget = forms.HiddenInput()
+
+    def clean_reason(self) -> str:
+        reason = str(self.cleaned_data["reason"])
+        if self.needs_reason and not reason:
+            raise ValidationError("请写明变动原因。")
+        return reason

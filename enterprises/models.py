@@ -319,6 +319,16 @@ class Enterprise(Record):
             self._tell_hr(self._change_in_words(labels, was_removed))
         return labels
 
+    @staticmethod
+    def tell_hr_of(entries: list[Enterprise]) -> None:
+        """One notice to HR for each list on which several entries were confirmed together."""
+        lists: dict[str, list[Enterprise]] = {}
+        for entry in entries:
+            lists.setdefault(entry.authority_id, []).append(entry)
+        for same in lists.values():
+            more = f"等 {len(same)} 家企业" if len(same) > 1 else ""
+            same[0]._tell_hr(f"{same[0]}{more}已确认列入国有企业名单，请签收（第六条第1项）。")
+
     def _change_in_words(self, labels: list[str], was_removed: Any) -> str:
         """The sentence by which HR learns of a change (及时通报变动)."""
         if self.removed_on and not was_removed:

@@ -65,12 +65,18 @@
     const told = document.createElement("span");
     told.className = "ticked";
     told.setAttribute("role", "status");
-    form.querySelector(".form-buttons")?.append(told);
+    // On a phone the head of the table is not shown, so the same is offered by a button.
+    const button = document.createElement("button");
+    button.type = "button";
+    button.className = "btn btn-outline-secondary phone-only";
+    button.addEventListener("click", () => head.click());
+    form.querySelector(".form-buttons")?.append(button, told);
     const tell = () => {
       const count = boxes.filter((box) => box.checked).length;
       head.checked = count > 0 && count === boxes.length;
       head.indeterminate = count > 0 && count < boxes.length;
       told.textContent = `已选 ${count} 人`;
+      button.textContent = head.checked ? "全不选" : "全选本页";
     };
     head.addEventListener("change", () => {
       boxes.forEach((box) => { box.checked = head.checked; });

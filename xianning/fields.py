@@ -75,6 +75,11 @@ _TICKED = re.compile(r"[☑☒√✓✔■]")
 _BOXES = re.compile(r"[□☐☑☒√✓✔■]")
 
 
+def _words_of(choices: Any) -> dict[str, str]:
+    """Code → word of a code list, the words folded as what is compared with them."""
+    return {str(code): standards.fold(str(label)) for code, label in choices if code != ""}
+
+
 class WordField(forms.ChoiceField):
     """One of a code list, given as its code, its word, or a usual other word."""
 
@@ -86,7 +91,7 @@ class WordField(forms.ChoiceField):
         text = standards.fold(str(value or ""))
         if text in self.empty_values:
             return ""
-        codes = {str(code): str(label) for code, label in self.choices if code != ""}  # type: ignore[union-attr]
+        codes = _words_of(self.choices)
         try:
             return standards.lookup(codes, text, self.aliases)
         except standards.NotValid as reason:
@@ -104,7 +109,7 @@ class WordsField(forms.MultipleChoiceField):
 
     def to_python(self, value: Any) -> list[str]:
         words: Iterable[str] = value if isinstance(value, list | tuple) else self._split(value)
-        codes = {str(code): str(label) for code, label in self.choices}  # type: ignore[union-attr]
+        codes = _words_of(self.choices)
         try:
             found = [standards.lookup(codes, word, self.aliases) for word in words if word]
         except standards.NotValid as reason:

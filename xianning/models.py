@@ -51,7 +51,11 @@ class User(AbstractUser):
     first_name = None  # type: ignore[assignment]
     last_name = None  # type: ignore[assignment]
     offices = models.ManyToManyField(
-        "xianning.Office", through="xianning.Membership", related_name="users", verbose_name="机构"
+        "xianning.Office",
+        through="xianning.Membership",
+        through_fields=("user", "office"),
+        related_name="users",
+        verbose_name="机构",
     )
     must_change_password = models.BooleanField("首次登录须改密码", default=False)
     history = HistoricalRecords(excluded_fields=["password", "last_login"])

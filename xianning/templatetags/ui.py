@@ -14,8 +14,6 @@ from django.utils.safestring import SafeString
 from xianning import privacy
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from django.forms.boundfield import BoundField
     from django.http import HttpRequest, QueryDict
     from django.template import Context
@@ -220,7 +218,7 @@ def _word(thing: Any) -> str:
     return str(getattr(thing, "title", thing)) if not isinstance(thing, str) else thing
 
 
-def _kind(choices: str | Iterable[Any]) -> tuple[str, list[tuple[str, str]]]:
+def _kind(choices: Any) -> tuple[str, list[tuple[str, str]]]:
     """Input type and value–label pairs of a filter field."""
     if isinstance(choices, str):
         return choices or "text", []
