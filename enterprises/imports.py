@@ -99,6 +99,11 @@ class Line:
         return self.form.enterprise
 
     @property
+    def preview(self) -> Enterprise:
+        """The enterprise as it will stand on the list."""
+        return Enterprise(**self.form.facts())
+
+    @property
     def state(self) -> str:
         if self.entry is None:
             return "新增"
@@ -120,6 +125,11 @@ class Checked:
 
     def count(self, state: str) -> int:
         return sum(line.state == state for line in self.lines)
+
+    @property
+    def summary(self) -> str:
+        """新增 3 家，更改 1 家，不变 12 家."""
+        return "，".join(f"{word} {self.count(word)} 家" for word in ("新增", "更改", "不变"))
 
     @property
     def changes_confirmed(self) -> bool:

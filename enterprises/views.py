@@ -140,7 +140,7 @@ def _blocks(entry: Enterprise) -> list[dict[str, Any]]:
         for title, article, names in subjects
     ]
     whose = {"label": "移交主体", "value": f"{entry.transferor}（{entry.transferor_kind}）"}
-    blocks[1]["rows"] = [whose, *blocks[1]["rows"]]  # type: ignore[list-item]
+    blocks[1]["rows"] = [whose, *blocks[1]["rows"]]
     return blocks
 
 
@@ -173,7 +173,7 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     if reason := entry.why_not_amend(_user(request)):
         raise PermissionDenied(reason)
     form = ChangeForm(request.POST or None, places=Places(_user(request)), enterprise=entry)
-    context = {"entry": entry, "form": form, "heading": "更改名单"}
+    context: dict[str, Any] = {"entry": entry, "form": form, "heading": "更改名单"}
     if request.method != "POST":
         return _page(request, "edit", **context)
     if not form.is_valid():

@@ -159,10 +159,10 @@ def facts(case: Transfer, shown: str) -> list[Facts]:
     blocks = [Facts(title, [_fact(person, n) for n in names]) for title, names in _PLAIN]
     if person.is_party_member:
         blocks.append(Facts("党员情况", [_fact(person, n) for n in _PARTY]))
-    blocks += [
-        Facts(title, [_fact(person, n, clear=key == shown) for n in names], key, key == shown)
-        for key, (title, names) in Retiree.Privacy.groups.items()
-    ]
+    for key, (title, names) in Retiree.Privacy.groups.items():
+        known = [name for name in names if person.words(name)]
+        rows = [_fact(person, name, clear=key == shown) for name in known or names[:1]]
+        blocks.append(Facts(title, rows, key, key == shown))
     return [_receivers(case), *blocks]
 
 

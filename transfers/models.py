@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 PARTY_MEMBER = ("01", "02")
 
 
+# Dates of which the forms know only the month.
+_MONTHS = {"work_started", "retired", "party_joined_on", "party_full_on", "party_dues_until"}
+
+
 def _codes(table: dict[str, str]) -> list[tuple[str, str]]:
     return list(table.items())
 
@@ -236,7 +240,7 @@ class Retiree(Record):
             return SpouseStatus(value).label if value else ""
         if field == "low_income":
             return {True: "是", False: "否"}.get(value, "")
-        if field in {"work_started", "retired", "party_dues_until"} and value:
+        if field in _MONTHS and value:
             return f"{value.year}年{value.month}月"
         display = getattr(self, f"get_{field}_display", None)
         return str(display() if display else "" if value is None else value)

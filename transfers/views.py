@@ -23,6 +23,7 @@ from transfers.retiree_form import RetireeForm
 from transfers.workflow import STEPS
 from xianning import access, privacy, vault
 from xianning.access import user_of
+from xianning.downloads import download
 from xianning.models import AccessLog
 from xianning.pages import keyset
 
@@ -299,16 +300,6 @@ def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpR
 # --- papers and scans ---------------------------------------------------------------------------
 
 
-def _download(data: bytes, name: str, content_type: str, *, inline: bool = False) -> HttpResponse:
-    """A file under its own name (RFC 6266), which the browser may not interpret."""
-    response = HttpResponse(data, content_type=content_type)
-    kind = "inline" if inline else "attachment"
-    response["Content-Disposition"] = f"{kind}; filename*=UTF-8''{quote(name)}"
-    response["X-Content-Type-Options"] = "nosniff"
-    response["Content-Security-Policy"] = "sandbox; default-src 'none'"
-    return response
-
-
 @require_POST
 def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     """Print a paper of the case; who printed it is on record first."""
@@ -326,7 +317,7 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         address=access.client_address(request),
     )  # fmt: skip
     file_name = f"{sheet.title.strip('《》')}-{case.retiree.name}-{case.number}.pdf"
-    return _download(sheet.render(case, request), file_name, "application/pdf")
+    return download(sheet.render(case, request), file_name, "application/pdf")
 
 
 @require_POST
@@ -337,4 +328,4 @@ def scan(request: HttpRequest, pk: UUID) -> HttpResponse:
         user_of(request), AccessLog.Kind.SCAN, stored.title, transfer=stored.transfer,
         address=access.client_address(request),
     )  # fmt: skip
-    return _download(vault.get(stored.file), stored.original_name, stored.content_type)
+    return download(vault.get(stored.file), stored.original_name, stored.content_type)

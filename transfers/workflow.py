@@ -168,7 +168,9 @@ def desk_name(row: TransferStep, transfer: Transfer) -> str:
     """Whose turn it is, in words."""
     if ROLES[row.role].place == "enterprise":
         return transfer.enterprise.transferor
-    return f"{row.area.full_name if row.area else '（未定）'}{ROLES[row.role].name}"
+    role = ROLES[row.role]
+    place = row.area.full_name if row.area else "（未定）"
+    return f"{place}{role.desk or role.name}".strip()
 
 
 def why_not(transfer: Transfer, row: TransferStep, user: User | None = None) -> str | None:

@@ -49,14 +49,12 @@ def page(request: HttpRequest) -> dict[str, Any]:
         return base
     unread = capped(Notice.objects.visible_to(user).unread(), CAP)
     match = request.resolver_match
-    here = match.view_name if match else ""
-    section = here.split(":")[0]
+    current = _entry_of(match.view_name if match else "")
     nav = [
         NavItem(
             label=label,
             url=reverse(name),
-            current=name == here
-            or (":" in name and section == name.split(":")[0] and here not in dict(_NAV).values()),
+            current=name == current,
             count=unread if name == "notices" and unread != "0" else "",
         )
         for label, name in _NAV
@@ -67,6 +65,17 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "my_offices": list(user.offices.all()[:3]),
         "unread_notices": unread,
     }
+
+
+def _entry_of(name: str) -> str:
+    """The entry of the navigation under which the page NAME lies."""
+    entries = [entry for _label, entry in _NAV]
+    if name in entries or ":" not in name:
+        return name
+    if name.startswith(("transfers:import", "transfers:template")):
+        return "transfers:import_list"
+    section = name.split(":")[0]
+    return next((entry for entry in entries if entry.startswith(f"{section}:")), "")
 
 
 def capped(rows: Any, cap: int = 1000) -> str:

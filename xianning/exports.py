@@ -15,6 +15,7 @@ from transfers.rosters import TRANSFERS
 from xianning import access, jobs
 from xianning.models import AccessLog, User
 from xianning.roster import Made, Roster
+from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
     from xianning.models import Job
@@ -86,11 +87,11 @@ def export(
     owner = progress.job.owner
     sheet, entry = ROSTERS[roster], AccessLog.objects.get(pk=log, user=owner)
     if refusal := why_not(owner, sheet, clear=clear, reason=entry.reason):
-        raise jobs.UserError(refusal)
+        raise Rejected(refusal)
     try:
         data = make(owner, sheet, format, entry, clear=clear, tell=progress.step)
     except Refused as reason:
-        raise jobs.UserError(str(reason)) from None
+        raise Rejected(str(reason)) from None
     day = timezone.localdate()
     return jobs.Result(data, f"{sheet.title}-{day:%Y%m%d}.{format}")
 

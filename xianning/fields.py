@@ -5,14 +5,19 @@ from __future__ import annotations
 import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.html import format_html
 
 from xianning import standards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
+
+    from django.utils.safestring import SafeString
 
     from communities.directory import Directory
     from communities.models import Area
@@ -131,11 +136,41 @@ class WordsField(forms.MultipleChoiceField):
         ]
 
 
-class AreaField(forms.CharField):
-    """A division given by code, full name, or any part of the name that only one has."""
+class AreaInput(forms.TextInput):
+    """A text input that offers matching divisions while one types; without scripts a plain one."""
 
-    def __init__(self, *, level: str = "", receiving: bool = False, **kwargs: Any) -> None:
+    def __init__(self, level: str, receiving: bool) -> None:
         self.level, self.receiving = level, receiving
+        super().__init__({"maxlength": 100})
+
+    def render(
+        self, name: str, value: Any, attrs: dict[str, Any] | None = None, renderer: Any = None
+    ) -> SafeString:
+        options = f"{(attrs or {}).get('id', name)}_options"
+        wanted = {"field": name, "level": self.level, "receiving": int(self.receiving)}
+        more = {
+            "list": options,
+            "hx-get": f"{reverse('communities:area_choices')}?{urlencode(wanted)}",
+            "hx-trigger": "input changed delay:250ms",
+            "hx-target": "next datalist",
+            "hx-sync": "this:replace",
+        }
+        control = super().render(name, value, {**(attrs or {}), **more}, renderer)
+        return format_html('{}<datalist id="{}"></datalist>', control, options)
+
+
+class AreaField(forms.CharField):
+    """A division given by code, full name, or any part of the name that only one has.
+
+    With SUGGEST the input offers divisions as one types (for users who may read the choices).
+    """
+
+    def __init__(
+        self, *, level: str = "", receiving: bool = False, suggest: bool = True, **kwargs: Any
+    ) -> None:
+        self.level, self.receiving = level, receiving
+        if suggest:
+            kwargs.setdefault("widget", AreaInput(level, receiving))
         super().__init__(**kwargs)
         self.directory: Directory | None = None
         self.widget.attrs.setdefault("autocomplete", "off")

@@ -29,6 +29,7 @@ class Role:
     name: str
     purpose: str
     place: Place
+    desk: str = ""  # what follows the area's name when the desk is named; else the name
     levels: tuple[str, ...] = ()  # Area.Level values at which such an office exists
     sees: tuple[str, ...] = ()  # columns of Transfer that hold the place
     acts_below: bool = False  # may also act at desks inside its area, not only at its own
@@ -67,11 +68,11 @@ ROLES: dict[str, Role] = {
             acts_as=("community",), rights=_OFFICE_RIGHTS,
         ),
         Role(
-            "community", "社区（村）", "报到备案、发社区联系卡、建管理台账（第六条第5项）", "area",
+            "community", "社区（村）", "报到备案、发社区联系卡、建管理台账（第六条第5项）", "area", " ",
             levels=("community",), sees=("community",), rights=_OFFICE_RIGHTS,
         ),
         Role(
-            "party", "街道社区党组织", "接收党员组织关系（第五条、第六条第6项）", "area",
+            "party", "街道社区党组织", "接收党员组织关系（第五条、第六条第6项）", "area", "党组织",
             levels=("township", "community"), sees=("party_area",), acts_below=True,
             rights=_OFFICE_RIGHTS,
         ),

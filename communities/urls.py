@@ -1,0 +1,16 @@
+"""Addresses of divisions and contact cards."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from communities import views
+
+app_name = "communities"
+urlpatterns = [
+    path("areas/", views.areas, name="areas"),
+    path("areas/choices/", views.area_choices, name="area_choices"),
+    path("areas/<str:pk>/", views.area_edit, name="area_edit"),
+    path("cards/check/", views.card_check, name="card_check"),
+    path("cards/print/", views.card_paper, name="card_paper"),
+]

@@ -1,0 +1,211 @@
+"""Divisions for administrators, choices for address fields, contact cards."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_not_required
+from django.db.models import Count, Q
+from django.http import Http404, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from communities import cards, documents
+from communities.directory import Directory
+from communities.forms import AreaForm
+from communities.models import Area, Reception
+from transfers.casefile import Change, Entry
+from xianning import access, standards
+from xianning.models import AccessLog
+from xianning.pages import keyset
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+    from django.http import HttpRequest
+
+    from xianning.models import User
+
+FOUND_LIMIT = 100
+CARDS_LIMIT = 200
+
+
+def _user(request: HttpRequest) -> User:
+    return request.user  # type: ignore[return-value]
+
+
+# --- divisions ----------------------------------------------------------------------------------
+
+
+@require_GET
+def areas(request: HttpRequest) -> HttpResponse:
+    """Divisions: county, township, community, one level at a time; or what a search finds."""
+    mine = Area.objects.visible_to(_user(request))
+    under = _under(request, mine)
+    words = standards.fold(request.GET.get("q", ""))[:80]
+    receives = request.GET.get("receives", "")
+    if words or receives:
+        rows = _search(mine.filter(access.within("code", [under.pk])), words, receives)
+    else:
+        rows = mine.filter(parent=under)
+    rows = rows.select_related("successor").order_by("code")
+    context = {
+        "under": under,
+        "above": _above(under, mine),
+        "rows": rows.annotate(below=Count("children"))[:FOUND_LIMIT],
+        "total": rows.count(),
+        "limit": FOUND_LIMIT,
+        "choices": [("yes", "接收"), ("no", "不接收")],
+    }
+    return render(request, "communities/areas.html", context)
+
+
+def _under(request: HttpRequest, mine: QuerySet[Area]) -> Area:
+    """The division whose parts are listed: the one asked for, or the highest of mine."""
+    if code := request.GET.get("under"):
+        return get_object_or_404(mine, pk=code)
+    highest = mine.order_by("code").first()
+    if highest is None:
+        raise Http404
+    return highest
+
+
+def _search(rows: QuerySet[Area], words: str, receives: str) -> QuerySet[Area]:
+    for word in words.split():
+        rows = rows.filter(Q(full_name__icontains=word) | Q(code__startswith=word))
+    if receives:
+        rows = rows.filter(level=Area.Level.COMMUNITY, receives=receives == "yes")
+    return rows
+
+
+def _above(area: Area, mine: QuerySet[Area]) -> list[Area]:
+    """The divisions of mine in which AREA lies, the largest first."""
+    return list(mine.filter(pk__in=access.ancestors_of(area.pk)).order_by("code"))
+
+
+def area_edit(request: HttpRequest, pk: str) -> HttpResponse:
+    """Rename, close or merge a division."""
+    mine = Area.objects.visible_to(_user(request))
+    area = get_object_or_404(mine.select_related("parent", "successor"), pk=pk)
+    form = AreaForm(request.POST or None, instance=area)
+    status = 200
+    if request.method == "POST":
+        if form.is_valid():
+            form.save()
+            messages.success(request, f"{area.full_name}已更改。")
+            return redirect(f"{reverse('communities:areas')}?under={area.parent_id or area.pk}")
+        status = 422
+        area = mine.get(pk=pk)
+    context = {
+        "area": area,
+        "above": _above(area, mine)[:-1],
+        "form": form,
+        "timeline": _timeline(area),
+        "back_url": f"{reverse('communities:areas')}?under={area.parent_id or area.pk}",
+    }
+    return render(request, "communities/area_edit.html", context, status=status)
+
+
+_WATCHED = ("name", "receives", "closed_on", "successor")
+
+
+def _timeline(area: Area) -> list[Entry]:
+    """What a division was called, and what became of it, the newest first."""
+    rows = list(
+        area.history.select_related("history_user", "successor").order_by("-history_id")[:50]
+    )
+    return [
+        Entry(
+            row.history_date, str(row.history_user or ""), "", row.history_change_reason or "更改",
+            changes=_changes(row, before) if before else [],
+        )
+        for row, before in zip(rows, [*rows[1:], None], strict=True)
+    ]  # fmt: skip
+
+
+def _changes(row: Any, before: Any) -> list[Change]:
+    return [
+        Change(
+            str(Area._meta.get_field(name).verbose_name), _words(before, name), _words(row, name)
+        )  # type: ignore[union-attr]
+        for name in _WATCHED
+        if getattr(row, name) != getattr(before, name)
+    ]
+
+
+def _words(row: Any, name: str) -> str:
+    value = getattr(row, name)
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    return str(getattr(value, "full_name", value) or "无")
+
+
+@require_GET
+def area_choices(request: HttpRequest) -> HttpResponse:
+    """`<option>`s of divisions that match what stands in an AreaField.
+
+    `?q=` or the parameter that `?field=` names is what was typed; `?level=` (several joined by
+    `|`) and `?receiving=1` narrow the choice.
+    """
+    asked = request.GET
+    words = asked.get("q") or asked.get(asked.get("field", ""), "")
+    found = (
+        Directory().search(
+            words[:80], level=asked.get("level", ""), receiving=asked.get("receiving") == "1"
+        )
+        if words.strip()
+        else []
+    )
+    return render(request, "communities/_options.html", {"areas": found})
+
+
+# --- contact cards ------------------------------------------------------------------------------
+
+
+@login_not_required
+def card_check(request: HttpRequest) -> HttpResponse:
+    """Whether a card number is valid, and nothing else; `?number=` comes from the card's QR code."""
+    number = (request.POST or request.GET).get("number", "").strip()
+    context = {"asked": bool(number), "is_valid": bool(number) and cards.is_valid(number)}
+    return render(request, "communities/card_check.html", context)
+
+
+def card_paper(request: HttpRequest) -> HttpResponse:
+    """The cards of my communities, and the sheet that prints the ticked ones."""
+    rows = (
+        Reception.objects.visible_to(_user(request))
+        .filter(is_active=True, cards__voided_on=None, cards__isnull=False)
+        .select_related("transfer__retiree", "community")
+        .prefetch_related("cards")
+    )
+    if request.method != "POST":
+        return _cards(request, rows)
+    chosen = list(rows.filter(transfer__in=_ticked(request)).order_by("ledger_number"))
+    if not chosen:
+        messages.error(request, "没有选中要打印的联系卡，或所选的卡已作废。")
+        return _cards(request, rows, 422)
+    for entry in chosen:
+        AccessLog.write(
+            _user(request), AccessLog.Kind.PAPER, "社区联系卡", transfer=entry.transfer,
+            address=access.client_address(request),
+        )  # fmt: skip
+    sheet = documents.contact_cards_sheet(
+        chosen, check_url=request.build_absolute_uri(reverse("communities:card_check"))
+    )
+    response = HttpResponse(sheet, content_type="application/pdf")
+    response["Content-Disposition"] = 'attachment; filename="contact-cards.pdf"'
+    return response
+
+
+def _cards(request: HttpRequest, rows: QuerySet[Reception], status: int = 200) -> HttpResponse:
+    context = {"page": keyset(request, rows, count=True)}
+    return render(request, "communities/cards.html", context, status=status)
+
+
+def _ticked(request: HttpRequest) -> list[UUID]:
+    try:
+        return [UUID(text) for text in request.POST.getlist("case")][:CARDS_LIMIT]
+    except ValueError:
+        return []

@@ -1,0 +1,171 @@
+"""How fast the lists are at 20,000 and at more people, beside a floor in the same run.
+
+    .ci/postgres .venv/bin/python -m tests.benchmark --people 20000
+
+Runs on a scratch database made and removed here (SQLite, or what DATABASE_URL names), as ordinary
+users, never as a superuser. Every figure is the median and the 95th percentile of N requests; the
+floor is one row by primary key through the same ORM, so ratios travel to other machines.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import statistics
+import sys
+import time
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import django
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xianning.settings")
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CHUNK, REPEATS = 500, 60
+
+
+def build(people: int) -> float:
+    """Load PEOPLE made-up cases through the workflow's own start; seconds taken."""
+    from simple_history.utils import bulk_create_with_history
+
+    from communities.models import Area
+    from enterprises.models import Enterprise
+    from transfers import workflow
+    from transfers.models import NameGram, Retiree, Transfer
+    from xianning import demo, standards
+    from xianning.models import User
+
+    clerk = User.objects.get(username="qiye")
+    enterprise = Enterprise.objects.get(offices__users=clerk)
+    communities = list(Area.objects.receiving())
+    county = {c.pk: c.ancestor(Area.Level.COUNTY) for c in communities}
+    rng, began = random.Random(7), time.perf_counter()
+    for start in range(0, people, CHUNK):
+        cases, persons = [], []
+        for n in range(start, min(start + CHUNK, people)):
+            birth = date(1940 + n // 15_000, 1 + n // 1250 % 12, 1 + n // 45 % 28)
+            values = demo.person(rng, n, rng.choice(communities), "演示厂")
+            person = Retiree(
+                name=values["name"], sex="1", birth_date=birth, retired=date(2015, 1, 1),
+                id_number=standards.make_id_number(demo.REGION, birth, n % 450, "1"),
+                home_phone=values["home_phone"], home_address=values["home_address"],
+            )  # fmt: skip
+            person.set_index()
+            community = rng.choice(communities)
+            persons.append(person)
+            cases.append(
+                Transfer(
+                    retiree=person, enterprise=enterprise, filed_by=clerk, community=community,
+                    archive_area=county[community.pk],
+                )  # fmt: skip
+            )
+        bulk_create_with_history(persons, Retiree, batch_size=CHUNK, default_user=clerk)
+        NameGram.rewrite(persons)
+        workflow.start(cases, by=clerk)
+        print(f"\r{start + len(cases)} people", end="", file=sys.stderr)
+    return time.perf_counter() - began
+
+
+def timed(deed: Callable[[], Any]) -> tuple[float, float]:
+    """Median and 95th percentile of DEED in milliseconds."""
+    deed()
+    took = []
+    for _ in range(REPEATS):
+        began = time.perf_counter()
+        deed()
+        took.append(1000 * (time.perf_counter() - began))
+    return statistics.median(took), sorted(took)[int(0.95 * REPEATS)]
+
+
+def questions() -> dict[str, Callable[[], Any]]:
+    """What the pages ask, by name; the first one is the floor."""
+    from django.test import Client
+    from django.urls import reverse
+
+    from transfers.models import Transfer, TransferStep
+    from xianning import privacy
+    from xianning.models import User
+
+    users = {u.username: u for u in User.objects.all()}
+    some = Transfer.objects.select_related("retiree").order_by("pk")[50]
+    number = some.retiree.id_number
+    with_names = Transfer.objects.select_related("retiree", "enterprise", "community")
+
+    def page(username: str, rows: Any = None) -> Callable[[], Any]:
+        seen = (rows or with_names).visible_to(users[username])
+        return lambda: list(seen.order_by("-pk")[:51])
+
+    def fetch(username: str, path: str) -> Callable[[], Any]:
+        client = Client()
+        client.force_login(users[username], "django.contrib.auth.backends.ModelBackend")
+        return lambda: client.get(path, headers={"host": "127.0.0.1"}).content
+
+    queue = TransferStep.objects.waiting_for(users["rs"]).filter(step="verify")
+    return {
+        "floor: one row by key": lambda: Transfer.objects.get(pk=some.pk),
+        "cases, enterprise": page("qiye"),
+        "cases, community": page("shequ"),
+        "cases, street": page("jiedao"),
+        "cases, agency of a county": page("shebao"),
+        "cases, middle of the list": lambda: list(
+            with_names.visible_to(users["qiye"]).filter(pk__lt=some.pk).order_by("-pk")[:51]
+        ),
+        "queue of HR, oldest first": lambda: list(queue[:51]),
+        "capped count": lambda: queue.order_by()[:1001].count(),
+        "name, two characters": lambda: list(
+            with_names.visible_to(users["rs"]).named("建国").order_by("-pk")[:51]
+        ),
+        "name, none such": lambda: list(
+            with_names.visible_to(users["rs"]).named("欧阳").order_by("-pk")[:51]
+        ),
+        "ID number": lambda: list(
+            with_names.visible_to(users["rs"]).with_id_number(number)
+        ),
+        "page: home of HR": fetch("rs", "/"),
+        "page: list of the enterprise": fetch("qiye", reverse("transfers:list")),
+        "page: queue of HR": fetch("rs", reverse("transfers:list") + "?waiting=verify"),
+        "page: search": fetch(
+            "rs", f"{reverse('transfers:list')}?q={privacy.seal('建国', 'search')}"
+        ),
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--people", type=int, default=20_000)
+    options = parser.parse_args()
+    os.environ.setdefault("SECRET_KEY", "benchmark only")
+    os.environ.setdefault("DEMO", "1")
+    from xianning.privacy import new_keys
+
+    os.environ.setdefault("FIELD_KEYS", new_keys())
+    django.setup()
+    from django.core.management import call_command
+    from django.db import connection
+
+    call_command("collectstatic", interactive=False, verbosity=0)
+    made = connection.creation.create_test_db(verbosity=0, serialize=False)
+    try:
+        with open(os.devnull, "w") as quiet:
+            call_command("load_demo", people=0, stdout=quiet)
+        seconds = build(options.people)
+        if connection.vendor == "postgresql":
+            with connection.cursor() as cursor:
+                cursor.execute("ANALYZE")
+        rate = options.people / seconds
+        print(f"\n{connection.vendor}, {options.people} people, loaded at {rate:.0f} a second")
+        floor = 0.0
+        for name, deed in questions().items():
+            middle, slow = timed(deed)
+            floor = floor or middle
+            print(f"{name:32} {middle:8.2f} ms  p95 {slow:8.2f} ms  {middle / floor:6.1f} x floor")
+    finally:
+        connection.creation.destroy_test_db(made, verbosity=0)
+
+
+if __name__ == "__main__":
+    main()
