@@ -108,7 +108,12 @@ def area_edit(request: HttpRequest, pk: str) -> HttpResponse:
     return render(request, "communities/area_edit.html", context, status=status)
 
 
-_WATCHED = ("name", "receives", "closed_on", "successor")
+_WATCHED = {
+    "name": "名称",
+    "receives": "接收退休人员",
+    "closed_on": "撤销日期",
+    "successor": "并入",
+}
 
 
 def _timeline(area: Area) -> list[Entry]:
@@ -127,10 +132,8 @@ def _timeline(area: Area) -> list[Entry]:
 
 def _changes(row: Any, before: Any) -> list[Change]:
     return [
-        Change(
-            str(Area._meta.get_field(name).verbose_name), _words(before, name), _words(row, name)
-        )  # type: ignore[union-attr]
-        for name in _WATCHED
+        Change(label, _words(before, name), _words(row, name))
+        for name, label in _WATCHED.items()
         if getattr(row, name) != getattr(before, name)
     ]
 

@@ -59,7 +59,10 @@ def build(people: int) -> float:
             persons.append(person)
             cases.append(
                 Transfer(
-                    retiree=person, enterprise=enterprise, filed_by=clerk, community=community,
+                    retiree=person,
+                    enterprise=enterprise,
+                    filed_by=clerk,
+                    community=community,
                     archive_area=county[community.pk],
                 )  # fmt: skip
             )
@@ -122,9 +125,7 @@ def questions() -> dict[str, Callable[[], Any]]:
         "name, none such": lambda: list(
             with_names.visible_to(users["rs"]).named("欧阳").order_by("-pk")[:51]
         ),
-        "ID number": lambda: list(
-            with_names.visible_to(users["rs"]).with_id_number(number)
-        ),
+        "ID number": lambda: list(with_names.visible_to(users["rs"]).with_id_number(number)),
         "page: home of HR": fetch("rs", "/"),
         "page: list of the enterprise": fetch("qiye", reverse("transfers:list")),
         "page: queue of HR": fetch("rs", reverse("transfers:list") + "?waiting=verify"),

@@ -26,16 +26,16 @@ if TYPE_CHECKING:
 class StandardField(forms.CharField):
     """A text field whose value is read by a function of `xianning.standards`."""
 
-    parse: Callable[[str], Any] = staticmethod(standards.fold)
+    parse: Callable[[str], Any] = staticmethod(standards.plain)
 
     def __init__(self, *args: Any, parse: Callable[[str], Any] | None = None, **kw: Any) -> None:
         super().__init__(*args, **kw)
         if parse is not None:
-            self.parse = parse  # type: ignore[method-assign]
+            self.parse = parse
 
     def clean(self, value: Any) -> Any:
-        text = standards.fold(str(value or "")) if not isinstance(value, date) else value
-        text = super().clean(text)
+        # Only the function that knows the standard may change widths: an address stays as typed.
+        text = super().clean(standards.plain(str(value or "")))
         if text in self.empty_values:
             return text
         try:
@@ -85,41 +85,84 @@ def _words_of(choices: Any) -> dict[str, str]:
     return {str(code): standards.fold(str(label)) for code, label in choices if code != ""}
 
 
-class WordField(forms.ChoiceField):
-    """One of a code list, given as its code, its word, or a usual other word."""
+class _Words:
+    """Reads words of a code list; a word that was read once is remembered with the field."""
 
-    def __init__(self, *, aliases: Mapping[str, str] | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.aliases = dict(aliases or {})
+    aliases: Mapping[str, str]
+    refused: Mapping[str, str]
 
-    def to_python(self, value: Any) -> str:
-        text = standards.fold(str(value or ""))
-        if text in self.empty_values:
-            return ""
-        codes = _words_of(self.choices)
+    def _remember(self, aliases: Mapping[str, str] | None, refused: Mapping[str, str] | None) -> None:
+        self.aliases, self.refused = dict(aliases or {}), dict(refused or {})
+        self._read: tuple[Any, dict[str, str], dict[str, str]] | None = None
+
+    def _tables(self, choices: Any) -> tuple[dict[str, str], dict[str, str]]:
+        """Code → word, and word → code of what was read, for the present choices."""
+        if self._read is None or self._read[0] is not choices:
+            self._read = choices, _words_of(choices), {}
+        return self._read[1], self._read[2]
+
+    def _code_of(self, word: str, choices: Any) -> str:
+        """Raises ValidationError with what may be written."""
+        codes, known = self._tables(choices)
+        if (code := known.get(word)) is not None:
+            return code
+        for part, sentence in self.refused.items():
+            if part in word:
+                raise ValidationError(sentence)
         try:
-            return standards.lookup(codes, text, self.aliases)
+            code = standards.lookup(codes, word, self.aliases)
         except standards.NotValid as reason:
             raise ValidationError(str(reason)) from None
+        if len(known) < 1000:
+            known[word] = code
+        return code
 
 
-class WordsField(forms.MultipleChoiceField):
+class WordField(_Words, forms.ChoiceField):
+    """One of a code list, given as its code, its word, or a usual other word.
+
+    REFUSED maps a part of a word to the sentence with which any word holding it is turned down.
+    """
+
+    def __init__(
+        self,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self._remember(aliases, refused)
+
+    def to_python(self, value: Any) -> str:
+        text = standards.fold(str(value)) if value not in self.empty_values else ""
+        return self._code_of(text, self.choices) if text else ""
+
+    def valid_value(self, value: Any) -> bool:
+        return value in self._tables(self.choices)[0] or value in self.aliases.values()
+
+
+class WordsField(_Words, forms.MultipleChoiceField):
     """Several of a code list: ticks on the page, words with separators or boxes in a workbook."""
 
     widget = forms.CheckboxSelectMultiple
 
-    def __init__(self, *, aliases: Mapping[str, str] | None = None, **kwargs: Any) -> None:
+    def __init__(
+        self,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(**kwargs)
-        self.aliases = dict(aliases or {})
+        self._remember(aliases, refused)
 
     def to_python(self, value: Any) -> list[str]:
+        if value in self.empty_values:
+            return []
         words: Iterable[str] = value if isinstance(value, list | tuple) else self._split(value)
-        codes = _words_of(self.choices)
-        try:
-            found = [standards.lookup(codes, word, self.aliases) for word in words if word]
-        except standards.NotValid as reason:
-            raise ValidationError(str(reason)) from None
-        return [code for code in codes if code in found]
+        found = {self._code_of(word, self.choices) for word in words if word}
+        return [code for code in self._tables(self.choices)[0] if code in found]
 
     @staticmethod
     def _split(value: Any) -> list[str]:
@@ -177,7 +220,10 @@ class AreaField(forms.CharField):
 
     def clean(self, value: Any) -> Area | None:
         from communities.directory import Directory
+        from communities.models import Area
 
+        if isinstance(value, Area):
+            return value
         text = super().clean(value)
         if text in self.empty_values:
             return None

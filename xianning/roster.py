@@ -179,7 +179,10 @@ class Roster:
                 {
                     "roster": self, "made": made, "total": pages, "count": count,
                     "widths": self._shares(),
-                    "pages": [(number, lines, number == pages) for number, lines in chunk],
+                    "pages": [
+                        (number, [self._sized(line) for line in lines], number == pages)
+                        for number, lines in chunk
+                    ],
                 },
             )  # fmt: skip
             out.append(PdfReader(io.BytesIO(document)))
@@ -189,10 +192,23 @@ class Roster:
         out.write(target)
         return target.getvalue()
 
-    def _shares(self) -> list[int]:
-        """Width of each column in per mille of the table."""
-        widths = [4, *(c.width for c in self.columns)]
-        return [1000 * width // sum(widths) for width in widths]
+    def _widths(self) -> list[int]:
+        return [4, *(c.width for c in self.columns)]
+
+    def _shares(self) -> list[str]:
+        """Width of each column as CSS."""
+        widths = self._widths()
+        return [f"{100 * width / sum(widths):.2f}%" for width in widths]
+
+    def _sized(self, line: list[str]) -> list[tuple[str, str]]:
+        """Each cell with the size at which it fits its box: a row's height is fixed."""
+        scale = 150 / sum(self._widths())  # how many half-width characters a line of 7 pt holds
+        sized = []
+        for text, width in zip(line, self._widths(), strict=True):
+            length = sum(1 if character.isascii() else 2 for character in text)
+            lines = length / max(1.0, width * scale * 1.35)
+            sized.append((text, "" if lines <= 2 else "l1" if lines <= 3.2 else "l2"))
+        return sized
 
 
 def _pages(lines: Iterator[list[str]], pages: int) -> Iterator[list[tuple[int, list[list[str]]]]]:

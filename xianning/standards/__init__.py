@@ -43,7 +43,7 @@ from .retirement import (
     minimum_contribution_months,
     statutory_retirement,
 )
-from .text import NotValid, bigrams, fold, fold_name
+from .text import NotValid, bigrams, fold, fold_name, plain
 
 __all__ = [
     "EDUCATION",
@@ -83,5 +83,6 @@ __all__ = [
     "parse_month",
     "parse_phone",
     "parse_phones",
+    "plain",
     "statutory_retirement",
 ]

@@ -60,6 +60,14 @@ def fold(text: str) -> str:
     return " ".join(_INVISIBLE.sub("", text.translate(_FOLDED)).split())
 
 
+def plain(text: str) -> str:
+    """Return ``text`` as written, without invisible characters, blanks collapsed.
+
+    For words that are kept as they are, such as addresses: （） stays （）.
+    """
+    return " ".join(_INVISIBLE.sub("", text).split())
+
+
 def without_blanks_and_dashes(text: str) -> str:
     """Return the folded text as numbers are compared: no blanks, no dashes of any kind."""
     return _BLANKS_AND_DASHES.sub("", fold(text))
