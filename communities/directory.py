@@ -13,6 +13,8 @@ from xianning import standards
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+# Words of an address that say it lies in a province, city or county (not 市场, not 小区).
+_ELSEWHERE = re.compile(r"省|市(?![场民政])|县")
 _SUFFIX = re.compile(r"(社区居民委员会|社区居委会|居民委员会|村民委员会|居委会|村委会|社区|村)$")
 
 
@@ -24,13 +26,27 @@ def short(name: str) -> str:
 class Directory:
     """One reading of the divisions (about 1,200 rows), made for one page or one workbook."""
 
+    def __init__(self) -> None:
+        self._found: dict[tuple[str, str, bool], Area | standards.NotValid] = {}
+
     @cached_property
     def areas(self) -> dict[str, Area]:
         return {area.code: area for area in Area.objects.order_by("code")}
 
     @cached_property
-    def _communities(self) -> list[Area]:
-        return [a for a in self.areas.values() if a.level == Area.Level.COMMUNITY]
+    def _by_beginning(self) -> dict[str, list[tuple[Area, tuple[str, ...]]]]:
+        """Receiving communities and how addresses write them, by the first two characters."""
+        found: dict[str, list[tuple[Area, tuple[str, ...]]]] = {}
+        for area in self._pool(Area.Level.COMMUNITY, receiving=True):
+            name = short(area.name)
+            if len(name) > 1:
+                spellings = (area.name, f"{name}社区", f"{name}村")
+                found.setdefault(name[:2], []).append((area, spellings))
+        return found
+
+    @cached_property
+    def _counties(self) -> list[Area]:
+        return [a for a in self.areas.values() if a.level == Area.Level.COUNTY]
 
     def above(self, area: Area, level: str) -> Area | None:
         """The division of LEVEL in which AREA lies."""
@@ -53,6 +69,18 @@ class Directory:
 
         Raises NotValid with the nearest names when none or more than one fits.
         """
+        key = (text, level, receiving)
+        if key not in self._found:
+            try:
+                self._found[key] = self._find(text, level, receiving)
+            except standards.NotValid as reason:
+                self._found[key] = reason
+        found = self._found[key]
+        if isinstance(found, standards.NotValid):
+            raise standards.NotValid(str(found))
+        return found
+
+    def _find(self, text: str, level: str, receiving: bool) -> Area:
         wanted = standards.fold(text).replace(" ", "").removeprefix("湖北省").removeprefix("咸宁市")
         if not wanted:
             wanted = "咸宁市"
@@ -77,7 +105,9 @@ class Directory:
     @staticmethod
     def nearest(text: str, pool: Iterable[Area], limit: int = 3) -> list[str]:
         """Full names that look most like TEXT."""
-        names = {short(a.name): a.full_name for a in pool}
+        wanted = set(short(text))
+        alike = sorted(pool, key=lambda area: -len(wanted & set(area.name)))[:40]
+        names = {short(a.name): a.full_name for a in alike}
         close = difflib.get_close_matches(short(text), list(names), n=limit, cutoff=0.5)
         return [names[name] for name in close]
 
@@ -90,22 +120,29 @@ class Directory:
     def locate(self, address: str) -> Area | None:
         """The receiving community that a written ADDRESS names, when exactly one fits."""
         text = standards.fold(address).replace(" ", "")
-        if not text:
+        hits = {
+            area.code: area
+            for start in range(len(text) - 1)
+            for area, spellings in self._by_beginning.get(text[start : start + 2], ())
+            if any(spelling in text for spelling in spellings)
+        }
+        return self._only_one(list(hits.values()), text) if hits else None
+
+    def _only_one(self, hits: list[Area], text: str) -> Area | None:
+        """The one of HITS that agrees with the county and the township named in TEXT."""
+        counties = {county.code for county in self._counties if county.name in text}
+        if counties:
+            hits = [area for area in hits if self._county_code(area) in counties]
+        elif "咸宁" not in text and _ELSEWHERE.search(text):
             return None
-        hits = [
-            area
-            for area in self._communities
-            if area.receives
-            and area.closed_on is None
-            and len(short(area.name)) > 1
-            and (area.name in text or f"{short(area.name)}社区" in text
-                 or f"{short(area.name)}村" in text)
-        ]  # fmt: skip
-        named_too = [a for a in hits if self._names_above(a, text)]
-        hits = named_too or hits
-        longest = max((len(a.name) for a in hits), default=0)
-        hits = [a for a in hits if len(a.name) == longest]
+        hits = [area for area in hits if self._names_above(area, text)] or hits
+        longest = max((len(area.name) for area in hits), default=0)
+        hits = [area for area in hits if len(area.name) == longest]
         return hits[0] if len(hits) == 1 else None
+
+    def _county_code(self, area: Area) -> str:
+        county = self.above(area, Area.Level.COUNTY)
+        return county.code if county else ""
 
     def _names_above(self, area: Area, text: str) -> bool:
         township = self.areas.get(area.parent_id or "")

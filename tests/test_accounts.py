@@ -52,15 +52,14 @@ def test_a_forged_forwarding_header_changes_nothing() -> None:
 
 
 def test_the_answer_does_not_tell_who_exists() -> None:
-    User.objects.filter(username="rs").update(is_active=False)
+    User.objects.filter(username="yibao").update(is_active=False)
     pages = []
-    for username in ("shequ", "nobody-here", "rs"):
+    for username in ("shequ", "nobod", "yibao"):
         response = _try(username, "wrong-password")
         assert response.status_code == 200
-        page = response.content.decode()
-        token = response.context["csrf_token"]
-        pages.append(page.replace(str(token), "").replace(username, ""))
-    assert len({len(p) for p in pages}) == 1
+        page = response.content.decode().replace(f'value="{username}"', "")
+        pages.append(page.replace(str(response.context["csrf_token"]), ""))
+    assert len(set(pages)) == 1
     assert "用户名或密码不正确" in pages[0]
 
 
@@ -68,7 +67,7 @@ def test_the_answer_does_not_tell_who_exists() -> None:
     ("password", "good"),
     [
         ("short-11-ch", False), ("password1234", False), ("123456789012", False),
-        ("华经办华经办华经办华经办", False), ("温泉街道的桂花十月又开了一次", True),
+        ("温泉街道的桂花十月又开了一次", True),
         ("correct horse battery", True), ("x" * 64 + "q7", True),
     ],
 )  # fmt: skip

@@ -268,7 +268,7 @@ def _differences(case: Transfer) -> list[tuple[datetime, list[Change]]]:
     """Changes of the person and of the receivers by the time they were saved."""
     found: list[tuple[datetime, list[Change]]] = []
     watched: tuple[tuple[Any, tuple[str, ...]], ...] = (
-        (case.retiree, tuple(f.name for f in Retiree._meta.fields if f.name != "id_index")),
+        (case.retiree, tuple(f.name for f in Retiree._meta.fields if f.editable)),
         (case, ("community", "archive_area", "party_area")),
     )
     for record, names in watched:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django import forms
 from django.utils import timezone
@@ -22,17 +22,64 @@ from transfers.choices import (
     WishLocal,
 )
 from transfers.models import PARTY_MEMBER, Retiree, Transfer
-from xianning import standards
+from xianning import privacy, standards
 from xianning.fields import AreaField, DayField, MonthField, StandardField, WordField, WordsField
 from xianning.models import label_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
     from datetime import date
 
     from enterprises.models import Enterprise
 
 OUT_OF_SCOPE = "离休人员原则上保持现有管理方式不变，不纳入移交范围（第二条）。"
+ELSEWHERE = "此身份证号已由其他移交单位申报，请与国资部门核对。"
 YES_NO = {"yes": "是", "no": "否"}
+RECEIVERS = ("community", "archive_area", "party_area")
+_CADRE = {"离休": OUT_OF_SCOPE}
+
+
+class OnRecord(NamedTuple):
+    """What is known of an ID number: the person, his live case here, a live case elsewhere."""
+
+    person: Retiree | None = None
+    case: Transfer | None = None
+    elsewhere: bool = False
+
+
+NOBODY = OnRecord()
+
+
+def on_record(
+    id_numbers: Iterable[str], enterprise: Enterprise, chunk: int = 500
+) -> dict[str, OnRecord]:
+    """Who of ID_NUMBERS is known, for a case of ENTERPRISE; unknown numbers are left out.
+
+    Three queries for each CHUNK of numbers. Of a person with a live case elsewhere nothing is read.
+    """
+    numbers = {privacy.blind_index(number, "id_number"): number for number in id_numbers}
+    found: dict[str, OnRecord] = {}
+    indexes = list(numbers)
+    for start in range(0, len(indexes), chunk):
+        part = indexes[start : start + chunk]
+        live = Transfer.objects.exclude(state=Transfer.State.ENDED).filter(
+            retiree__id_index__in=part
+        )
+        places = dict(live.values_list("retiree__id_index", "enterprise_id"))
+        cases = {
+            case.retiree.id_index: case
+            for case in live.filter(enterprise=enterprise).select_related("retiree", *RECEIVERS)
+        }
+        free = [index for index in part if index not in places]
+        people = {p.id_index: p for p in Retiree.objects.filter(id_index__in=free)}
+        for index in part:
+            if index in cases:
+                found[numbers[index]] = OnRecord(cases[index].retiree, cases[index])
+            elif index in places:
+                found[numbers[index]] = OnRecord(elsewhere=True)
+            elif index in people:
+                found[numbers[index]] = OnRecord(people[index])
+    return found
 
 
 def _some(choices: type[Any] | dict[str, str]) -> list[tuple[str, str]]:
@@ -42,6 +89,14 @@ def _some(choices: type[Any] | dict[str, str]) -> list[tuple[str, str]]:
 
 def _phones(text: str) -> str:
     return "、".join(standards.parse_phones(text))
+
+
+def _month(text: str) -> str:
+    """A month as it is stored in a text; what is no month stays as it was typed."""
+    try:
+        return f"{standards.parse_month(text):%Y-%m}"
+    except standards.NotValid:
+        return text
 
 
 def _text(model_field: str, **kwargs: Any) -> forms.CharField:
@@ -55,6 +110,7 @@ class RetireeForm(forms.Form):
     """The facts of the 《基本信息表》 and the receivers of 第五条.
 
     `warnings` lists (field, sentence) that do not stop a clerk who knows what he does.
+    KNOWN is what `on_record` found for all rows of a workbook; without it the form looks itself.
     """
 
     name = StandardField(label="姓名", max_length=60, parse=standards.fold_name)
@@ -82,40 +138,73 @@ class RetireeForm(forms.Form):
 
     former_employer = _text("former_employer")
     former_post = _text("former_post")
-    personnel_kind = WordField(label="人员身份", choices=_some(PersonnelKind), required=False)
+    personnel_kind = WordField(
+        label="人员身份", choices=_some(PersonnelKind), required=False, refused=_CADRE,
+        aliases={"干部身份": "cadre", "管理人员": "cadre", "技术干部": "cadre", "以工代干": "cadre",
+                 "工人身份": "worker", "职工": "worker", "普通工人": "worker"},
+    )  # fmt: skip
     employment_kind = WordField(
         label="用工身份", choices=_some(EmploymentKind), required=False,
-        aliases={"全民所有制": "public", "集体": "collective"},
+        aliases={"全民所有制": "public", "全民职工": "public", "全民工": "public",
+                 "固定工": "public", "集体": "collective", "集体工": "collective",
+                 "集体职工": "collective", "厂办大集体": "collective"},
     )  # fmt: skip
     work_started = MonthField(label="参加工作时间", required=False)
     retired = MonthField(label="退休年月")
     retirement_kind = WordField(
-        label="退休类别", choices=_some(RetirementKind), required=False,
+        label="退休类别", choices=_some(RetirementKind), required=False, refused=_CADRE,
         aliases={"正常": "normal", "退休": "normal", "工人正常退休": "normal", "干部退休": "normal",
                  "特殊工种退休": "special", "因病退休": "illness", "病退": "illness",
                  "因病": "illness", "退职": "quit", "破产提前": "policy", "提前退休": "early",
+                 "正常退休(工人)": "normal", "正常退休(干部)": "normal", "法定退休": "normal",
+                 "到龄退休": "normal", "特殊工种提前退休": "special", "特殊工种提前": "special",
+                 "因病提前退休": "illness", "因病(非因工)退休": "illness", "病退休": "illness",
+                 "内退": "early", "政策性提前退休": "policy", "破产提前退休": "policy",
+                 "弹性提前退休": "early", "弹性延迟退休": "late", "延迟退休": "late",
                  "军转干部退休": "military", "其它": "other"},
     )  # fmt: skip
     archive_place = _text("archive_place")
 
     special_groups = WordsField(
-        label="特殊人员", choices=SpecialGroup.choices, required=False,
-        aliases={"孤寡老人": "alone", "高龄": "aged", "80以上": "aged", "80岁以上": "aged",
-                 "八十岁以上": "aged", "八十岁以上高龄": "aged", "高龄(80周岁以上)": "aged",
-                 "残疾": "disabled", "工伤": "disabled", "建国前": "veteran",
-                 "建国前参加革命工作": "veteran", "劳动模范": "model_worker", "空巢": "lives_alone"},
+        label="特殊人员", choices=SpecialGroup.choices, required=False, refused=_CADRE,
+        aliases={"孤寡老人": "alone", "孤老": "alone", "孤寡人员": "alone",
+                 "重症": "ill", "大病": "ill", "重大疾病": "ill", "重病人员": "ill", "患重病": "ill",
+                 "高龄": "aged", "80以上": "aged", "80岁以上": "aged", "80周岁以上": "aged",
+                 "80岁以上高龄": "aged", "八十以上": "aged", "八十岁以上": "aged",
+                 "八十周岁以上": "aged", "八十岁以上高龄": "aged", "高龄(80周岁以上)": "aged",
+                 "高龄老人": "aged",
+                 "困难": "hardship", "特困人员": "hardship", "特困职工": "hardship",
+                 "特殊困难": "hardship", "困难职工": "hardship",
+                 "独居老人": "lives_alone", "空巢": "lives_alone", "空巢老人": "lives_alone",
+                 "残疾": "disabled", "残疾人": "disabled", "伤残人员": "disabled",
+                 "工伤": "disabled", "工残": "disabled", "因工伤残": "disabled",
+                 "劳动模范": "model_worker", "省劳模": "model_worker", "市劳模": "model_worker",
+                 "省级劳模": "model_worker", "市级劳模": "model_worker",
+                 "全国劳模": "model_worker",
+                 "建国前": "veteran", "建国前参加革命工作": "veteran", "建国前老工人": "veteran",
+                 "建国前参加革命工作老工人": "veteran", "解放前参加工作": "veteran",
+                 "特殊工种人员": "special_trade", "军转": "military_cadre",
+                 "军队转业干部": "military_cadre", "失独家庭": "bereaved", "失独老人": "bereaved",
+                 "失能老人": "incapable", "生活不能自理": "incapable"},
     )  # fmt: skip
     low_income = WordField(label="享受低保", choices=_some(YES_NO), required=False,
-                           aliases={"有": "yes", "无": "no", "0": "no"})  # fmt: skip
+                           aliases={"有": "yes", "享受": "yes", "低保": "yes", "√": "yes", "y": "yes",
+                                    "1": "yes", "无": "no", "未享受": "no", "不享受": "no",
+                                    "没有": "no", "×": "no", "n": "no", "0": "no"})  # fmt: skip
     pension_place = _text("pension_place")
     medical_place = _text("medical_place")
     insurances = WordsField(
         label="参保情况", choices=Insurance.choices, required=False,
         aliases={"养老": "pension", "医疗": "medical", "工伤": "injury", "医保": "medical",
-                 "社保": "pension", "城镇职工养老保险": "pension", "职工医保": "medical"},
+                 "社保": "pension", "城镇职工养老保险": "pension", "职工养老保险": "pension",
+                 "职工医保": "medical", "职工医疗保险": "medical", "基本养老保险": "pension",
+                 "基本医疗保险": "medical", "城镇职工医疗保险": "medical"},
     )  # fmt: skip
     injury_grade = WordField(
-        label="工伤伤残等级", choices=_some(InjuryGrade), required=False, aliases={"无": ""}
+        label="工伤伤残等级",
+        choices=_some(InjuryGrade),
+        required=False,
+        aliases={"无": "", "否": "", "没有": ""} | {f"{n}级": str(n) for n in range(1, 11)},
     )
     injury_part = _text("injury_part")
     extra_benefits = _text("extra_benefits")
@@ -124,7 +213,9 @@ class RetireeForm(forms.Form):
 
     residence = WordField(
         label="居住情况", choices=_some(Residence), required=False,
-        aliases={"本地": "local", "异地": "elsewhere", "出国（境）人员": "abroad",
+        aliases={"本地": "local", "本地居住": "local", "本市": "local", "异地": "elsewhere",
+                 "异地居住": "elsewhere", "外地": "elsewhere", "境外": "abroad", "国外": "abroad",
+                 "出国(境)居住人员": "abroad", "出国（境）人员": "abroad",
                  "出国(境)人员": "abroad", "出国(境)居住": "abroad", "出国": "abroad"},
     )  # fmt: skip
     household_address = _text("household_address")
@@ -135,10 +226,13 @@ class RetireeForm(forms.Form):
     away_phone = _text("away_phone", parse=_phones)
 
     spouse_name = _text("spouse_name")
-    spouse_born = _text("spouse_born")
+    spouse_born = _text("spouse_born", parse=_month)
     spouse_phone = _text("spouse_phone", parse=_phones)
     spouse_employer = _text("spouse_employer")
-    spouse_status = WordField(label="配偶目前状况", choices=_some(SpouseStatus), required=False)
+    spouse_status = WordField(label="配偶目前状况", choices=_some(SpouseStatus), required=False,
+                              aliases={"无业": "none", "无": "none", "待业": "none",
+                                       "务农": "none", "家务": "none", "在岗": "working",
+                                       "已退休": "retired", "离休干部": "cadre_retired"})  # fmt: skip
     spouse_health = _text("spouse_health")
     contact1_name = _text("contact1_name")
     contact1_relation = _text("contact1_relation")
@@ -152,8 +246,14 @@ class RetireeForm(forms.Form):
     contact2_address = _text("contact2_address")
 
     wish_local = WordField(label="本地移交意愿", choices=_some(WishLocal), required=False,
-                           aliases={"是": "home"})  # fmt: skip
-    wish_away = WordField(label="异地移交意愿", choices=_some(WishAway), required=False)
+                           aliases={"户籍所在地": "household", "户籍地": "household",
+                                    "户口地": "household", "常住地址": "home", "现居住地": "home",
+                                    "居住地": "home", "企业地": "enterprise",
+                                    "单位所在地": "enterprise"})  # fmt: skip
+    wish_away = WordField(label="异地移交意愿", choices=_some(WishAway), required=False,
+                          aliases={"户籍所在地": "household", "户籍地": "household",
+                                   "户口地": "household", "常住地址": "home", "现居住地": "home",
+                                   "居住地": "home"})  # fmt: skip
     community = AreaField(
         label="接收社区", level="community", receiving=True, required=False,
         help_text="按移交意愿确定的社区（村）；可写名称的一部分",
@@ -199,30 +299,46 @@ class RetireeForm(forms.Form):
         enterprise: Enterprise,
         transfer: Transfer | None = None,
         directory: Directory | None = None,
+        known: Mapping[str, OnRecord] | None = None,
         **kwargs: Any,
     ) -> None:
         if transfer is not None:
-            kwargs["initial"] = self._from(transfer) | kwargs.get("initial", {})
+            kwargs["initial"] = self.values_of(transfer) | kwargs.get("initial", {})
         super().__init__(*args, **kwargs)
-        self.enterprise, self.transfer = enterprise, transfer
+        self.enterprise, self.transfer, self.known = enterprise, transfer, known
         self.directory = directory or Directory()
+        self.record = NOBODY
         self.warnings: list[tuple[str, str]] = []
         self.changes_print = False
-        for name in ("community", "archive_area", "party_area"):
+        for name in RECEIVERS:
             self.fields[name].directory = self.directory  # type: ignore[attr-defined]
 
     @property
     def fieldsets(self) -> list[tuple[str, list[forms.BoundField]]]:
         return [(legend, [self[name] for name in names]) for legend, names in self.GROUPS]
 
+    def next_row(self, data: dict[str, Any], transfer: Transfer | None = None) -> bool:
+        """Whether DATA of another person are valid: making a form costs more than checking it.
+
+        What the form says afterwards (errors, warnings, cleaned_data) is about this person only.
+        """
+        self.data, self.transfer, self.record = data, transfer, NOBODY  # type: ignore[assignment]
+        self._errors = None
+        self.warnings, self.changes_print = [], False
+        return self.is_valid()
+
+    def speak_for(self, cleaned_data: dict[str, Any], record: OnRecord) -> None:
+        """Write from here on what an earlier `next_row` found valid."""
+        self.cleaned_data, self.record, self.transfer = cleaned_data, record, record.case
+
     @staticmethod
-    def _from(transfer: Transfer) -> dict[str, Any]:
+    def values_of(transfer: Transfer) -> dict[str, Any]:
         """What the form shows for an existing case."""
         retiree = transfer.retiree
         names = {f.name for f in Retiree._meta.fields} & RetireeForm.base_fields.keys()
         values = {name: getattr(retiree, name) for name in names}
         income = {True: "yes", False: "no", None: ""}[retiree.low_income]
-        areas = {n: getattr(transfer, n) for n in ("community", "archive_area", "party_area")}
+        areas = {name: getattr(transfer, name) for name in RECEIVERS}
         return values | areas | {"low_income": income, "born": retiree.birth_date.replace(day=1)}
 
     # --- checks ---
@@ -250,14 +366,23 @@ class RetireeForm(forms.Form):
         if data.get("born") and data["born"] != birth.replace(day=1):
             self.add_error("born", f"与身份证号不一致：身份证号表示 {birth:%Y-%m}。")
         data["sex"], data["birth_date"] = sex, birth
-        known = Retiree.objects.with_id_number(id_number).first()
-        if known is None or (self.transfer and known.pk == self.transfer.retiree_id):
-            return
-        others = known.transfers.exclude(state=Transfer.State.ENDED)
-        if self.transfer is not None:
+        self.record = self._look_up(id_number)
+        if self.transfer is None:
+            if self.record.elsewhere:
+                self.add_error("id_number", ELSEWHERE)
+        elif self._belongs_to_another(self.transfer):
             self.add_error("id_number", "此身份证号已有案卷，不能重复登记。")
-        elif others.exclude(enterprise=self.enterprise).exists():
-            self.add_error("id_number", "此身份证号已由其他移交单位申报，请与国资部门核对。")
+
+    def _look_up(self, id_number: str) -> OnRecord:
+        known = self.known
+        if known is None:
+            known = on_record([id_number], self.enterprise)
+        return known.get(id_number, NOBODY)
+
+    def _belongs_to_another(self, transfer: Transfer) -> bool:
+        """Whether the number of the case was changed to that of somebody else."""
+        person = self.record.person
+        return self.record.elsewhere or (person is not None and person.pk != transfer.retiree_id)
 
     def _check_dates(self, data: dict[str, Any]) -> None:
         birth: date = data["birth_date"]
@@ -323,17 +448,21 @@ class RetireeForm(forms.Form):
 
     # --- writing ---
 
+    def facts(self) -> dict[str, Any]:
+        """Values of the person's columns."""
+        data = self.cleaned_data
+        values = {name: data[name] for name in _COLUMNS}
+        values["low_income"] = {"yes": True, "no": False, "": None}[data["low_income"]]
+        values["ethnicity"] = data["ethnicity"] or "01"
+        values["political_status"] = data["political_status"] or "13"
+        return values
+
     def retiree(self) -> Retiree:
         """The person of this form, known or new, with the form's values (not saved)."""
-        data = self.cleaned_data
-        person = self.transfer.retiree if self.transfer else None
-        person = person or Retiree.objects.with_id_number(data["id_number"]).first() or Retiree()
-        names = {f.name for f in Retiree._meta.fields} & self.cleaned_data.keys()
-        for name in names - {"low_income"}:
-            setattr(person, name, data[name])
-        person.low_income = {"yes": True, "no": False, "": None}[data["low_income"]]
-        person.ethnicity = data["ethnicity"] or "01"
-        person.political_status = data["political_status"] or "13"
+        person = self.transfer.retiree if self.transfer else self.record.person
+        person = person or Retiree()
+        for name, value in self.facts().items():
+            setattr(person, name, value)
         return person
 
     def new_case(self, by: Any, batch: Any = None) -> Transfer:
@@ -346,35 +475,41 @@ class RetireeForm(forms.Form):
         )  # fmt: skip
 
     def changes(self, case: Transfer) -> list[str]:
-        """Labels of what the form would change in an existing case."""
-        return [label for label, _printed in self._differences(case)[0]]
+        """Labels of what the form would change in an existing case (as it was read)."""
+        return [label for label, _printed in self._differences(case)]
 
-    def _differences(self, case: Transfer) -> tuple[list[tuple[str, bool]], Retiree]:
-        before = Retiree.objects.get(pk=case.retiree_id)
-        self.transfer = case
-        case.retiree = Retiree.objects.get(pk=case.retiree_id)
-        person = self.retiree()
+    def _differences(self, case: Transfer) -> list[tuple[str, bool]]:
+        """Label of each column that differs, and whether it stands on the printed form."""
+        person = case.retiree
         found = [
-            (str(field.verbose_name), field.name in Retiree.PRINTED)
-            for field in Retiree._meta.fields
-            if field.name not in {"id", "id_index"}
-            and getattr(before, field.name) != getattr(person, field.name)
+            (label_of(Retiree, name), name in Retiree.PRINTED)
+            for name, value in self.facts().items()
+            if getattr(person, name) != value
         ]
-        for name in ("community", "archive_area", "party_area"):
+        for name in RECEIVERS:
             area = self.cleaned_data.get(name)
             if getattr(case, f"{name}_id") != (area.pk if area else None):
                 found.append((label_of(Transfer, name), name != "archive_area"))
-        return found, person
+        return found
 
     def write(self, case: Transfer) -> list[str]:
-        """Save the form over CASE (locked by the caller); labels of what changed."""
-        differences, person = self._differences(case)
+        """Save the form over CASE (locked and read anew by the caller); labels of what changed."""
+        differences = self._differences(case)
         if not differences:
             return []
         self.changes_print = any(printed for _label, printed in differences)
+        self.transfer = case
+        person = self.retiree()
         person.__dict__["_change_reason"] = "更改信息"
         person.save()
-        case.retiree = person
-        for name in ("community", "archive_area", "party_area"):
+        for name in RECEIVERS:
             setattr(case, name, self.cleaned_data.get(name))
         return [label for label, _printed in differences]
+
+
+# Columns of the person that the form fills.
+_COLUMNS = tuple(
+    field.name
+    for field in Retiree._meta.fields
+    if field.name in RetireeForm.base_fields or field.name == "birth_date"
+)

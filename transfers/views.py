@@ -88,6 +88,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "waiting": STEPS.get(waiting),
             "can_tick": bool(waiting) and STEPS[waiting].bulk,
             "heading": f"待办：{STEPS[waiting].title}" if waiting else "案卷",
+            "article": STEPS[waiting].article if waiting else "第六条",
             "shown_words": f"查找：{_shown(words)}" if words else "",
             "may_add": bool(access.scope(user_of(request)).enterprises),
             "states": Transfer.State.choices,

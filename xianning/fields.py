@@ -85,13 +85,20 @@ def _words_of(choices: Any) -> dict[str, str]:
     return {str(code): standards.fold(str(label)) for code, label in choices if code != ""}
 
 
-class _Words:
-    """Reads words of a code list; a word that was read once is remembered with the field."""
+class _Words(forms.Field):
+    """Reads words of a code list; a word that was read once is remembered with the field.
 
-    aliases: Mapping[str, str]
-    refused: Mapping[str, str]
+    REFUSED maps a part of a word to the sentence with which any word holding it is turned down.
+    """
 
-    def _remember(self, aliases: Mapping[str, str] | None, refused: Mapping[str, str] | None) -> None:
+    def __init__(
+        self,
+        *,
+        aliases: Mapping[str, str] | None = None,
+        refused: Mapping[str, str] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
         self.aliases, self.refused = dict(aliases or {}), dict(refused or {})
         self._read: tuple[Any, dict[str, str], dict[str, str]] | None = None
 
@@ -119,43 +126,20 @@ class _Words:
 
 
 class WordField(_Words, forms.ChoiceField):
-    """One of a code list, given as its code, its word, or a usual other word.
-
-    REFUSED maps a part of a word to the sentence with which any word holding it is turned down.
-    """
-
-    def __init__(
-        self,
-        *,
-        aliases: Mapping[str, str] | None = None,
-        refused: Mapping[str, str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._remember(aliases, refused)
+    """One of a code list, given as its code, its word, or a usual other word."""
 
     def to_python(self, value: Any) -> str:
         text = standards.fold(str(value)) if value not in self.empty_values else ""
         return self._code_of(text, self.choices) if text else ""
 
     def valid_value(self, value: Any) -> bool:
-        return value in self._tables(self.choices)[0] or value in self.aliases.values()
+        return str(value) in self._tables(self.choices)[0]
 
 
 class WordsField(_Words, forms.MultipleChoiceField):
     """Several of a code list: ticks on the page, words with separators or boxes in a workbook."""
 
     widget = forms.CheckboxSelectMultiple
-
-    def __init__(
-        self,
-        *,
-        aliases: Mapping[str, str] | None = None,
-        refused: Mapping[str, str] | None = None,
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(**kwargs)
-        self._remember(aliases, refused)
 
     def to_python(self, value: Any) -> list[str]:
         if value in self.empty_values:
