@@ -16,9 +16,9 @@ test:  ## lint, types, the whole suite on SQLite and on PostgreSQL, the browser 
 	@.ci/setup dev
 	@exec .ci/test
 
-test-quick:  ## the suite on SQLite, without the browser
+test-quick:  ## the suite on SQLite only, without the browser
 	@.ci/setup dev
-	@exec $(PY) -m pytest -q -n 2 -m "not browser"
+	@exec .ci/test quick
 
 lint:  ## lint and types only
 	@.ci/setup dev
@@ -26,10 +26,13 @@ lint:  ## lint and types only
 
 fix:  ## order imports, format Python and templates
 	@.ci/setup dev
-	@.venv/bin/ruff check --fix -q . ; .venv/bin/ruff format -q . ; .venv/bin/djlint --quiet --reformat templates ; true
+	@.venv/bin/ruff check --fix-only -q .
+	@.venv/bin/ruff format -q .
+	@.venv/bin/djlint --quiet --reformat templates || true # it returns 1 when it changed a file
 
 lock:  ## pin and hash the requirements anew from requirements/*.in
 	@.ci/setup lock
 
 clean:  ## remove .venv and caches, never var/
 	@rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	@find . -name __pycache__ -type d -not -path './var/*' -prune -exec rm -rf {} +

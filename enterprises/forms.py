@@ -11,7 +11,7 @@ from django.utils import timezone
 from communities.models import Area
 from enterprises.models import Enterprise
 from xianning import access, standards
-from xianning.fields import DayField, StandardField, WordField
+from xianning.fields import DayField, StandardField, WordField, body_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -80,13 +80,14 @@ def _short_names(areas: list[Area]) -> dict[str, str]:
 
 def _text(name: str, **kwargs: Any) -> StandardField:
     longest = Enterprise._meta.get_field(name).max_length  # type: ignore[union-attr]
-    return StandardField(label=Enterprise.label(name), max_length=longest, required=False, **kwargs)
+    usual: dict[str, Any] = {"required": False, "parse": body_name}
+    return StandardField(label=Enterprise.label(name), max_length=longest, **usual | kwargs)
 
 
 class EnterpriseForm(forms.Form):
     """One entry of the list. `places` are the areas of the user's SASAC offices."""
 
-    name = StandardField(label="企业名称", max_length=80)
+    name = _text("name", required=True)
     credit_code = StandardField(
         label="统一社会信用代码", max_length=30, required=False,
         help_text="已破产、改制、注销的老企业可填 15 位注册号或 9 位组织机构代码；"

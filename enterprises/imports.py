@@ -20,6 +20,7 @@ from openpyxl.worksheet.datavalidation import DataValidation
 from enterprises.forms import EnterpriseForm, Places
 from enterprises.models import Enterprise
 from xianning import standards, workbook
+from xianning.fields import body_name
 from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
@@ -264,7 +265,7 @@ class _Known:
         )
         if code:
             return self.by_code.get(code)
-        named = self.by_name.get(standards.fold(texts.get("name", "")), [])
+        named = self.by_name.get(body_name(texts.get("name", "")), [])
         return named[0] if len(named) == 1 else None
 
 

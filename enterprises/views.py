@@ -21,6 +21,7 @@ from enterprises.models import Enterprise, EnterpriseQuerySet, Refused
 from transfers.models import Transfer
 from xianning import access
 from xianning.context import capped
+from xianning.fields import body_name
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
 
@@ -84,7 +85,7 @@ def _narrow(request: HttpRequest, rows: EnterpriseQuerySet) -> EnterpriseQuerySe
             rows = rows.filter(**{name: wanted[name]})
     if authority := request.GET.get("authority", ""):
         rows = rows.filter(authority_id=authority)
-    if words := request.GET.get("q", "").strip():
+    if words := body_name(request.GET.get("q", "")):
         rows = rows.filter(name__icontains=words[:80])
     return rows
 

@@ -64,7 +64,7 @@ def build(people: int) -> float:
                     filed_by=clerk,
                     community=community,
                     archive_area=county[community.pk],
-                )  # fmt: skip
+                )
             )
         bulk_create_with_history(persons, Retiree, batch_size=CHUNK, default_user=clerk)
         NameGram.rewrite(persons)
@@ -89,7 +89,8 @@ def questions() -> dict[str, Callable[[], Any]]:
     from django.test import Client
     from django.urls import reverse
 
-    from transfers.models import Transfer, TransferStep
+    from transfers import workflow
+    from transfers.models import Transfer
     from xianning import privacy
     from xianning.models import User
 
@@ -107,7 +108,7 @@ def questions() -> dict[str, Callable[[], Any]]:
         client.force_login(users[username], "django.contrib.auth.backends.ModelBackend")
         return lambda: client.get(path, headers={"host": "127.0.0.1"}).content
 
-    queue = TransferStep.objects.waiting_for(users["rs"]).filter(step="verify")
+    queue = workflow.waiting(users["rs"], "verify")
     return {
         "floor: one row by key": lambda: Transfer.objects.get(pk=some.pk),
         "cases, enterprise": page("qiye"),

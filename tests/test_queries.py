@@ -10,7 +10,8 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.factories import enterprise_of, make_transfer
-from transfers.models import ImportBatch, Transfer, TransferStep
+from transfers import workflow
+from transfers.models import ImportBatch, Transfer
 from xianning.models import AccessLog, Job, User
 
 if TYPE_CHECKING:
@@ -121,7 +122,7 @@ def test_the_list_of_cases_is_found_by_an_index(username: str) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
     plan = _plan(Transfer.objects.visible_to(user).order_by("-id")[:51])
-    waiting = _plan(TransferStep.objects.waiting_for(user).filter(step="verify")[:51])
+    waiting = _plan(workflow.waiting(user, "verify")[:51])
     for text in (plan, waiting):
         assert "Seq Scan" not in text
         assert "SCAN transfers_transfer\n" not in text + "\n"

@@ -150,8 +150,8 @@ def bulk(request: HttpRequest, key: str) -> HttpResponse:
     if step.form is None or not step.bulk:
         raise PermissionDenied(f"“{step.title}”须逐人办理。")
     rows = list(
-        TransferStep.objects.waiting_for(user_of(request))
-        .filter(step=key, transfer_id__in=_ticked(request))
+        workflow.waiting(user_of(request), key)
+        .filter(transfer_id__in=_ticked(request))
         .select_related("transfer__retiree", "transfer__enterprise", "transfer__community")
     )
     if not rows:

@@ -418,14 +418,6 @@ class Transfer(Record):
         return f"自 {pension_from:%Y-%m} 起领取养老金"
 
 
-class TransferStepQuerySet(models.QuerySet["TransferStep"]):
-    def waiting_for(self, user: User) -> TransferStepQuerySet:
-        """Open steps at desks where USER acts, the oldest first."""
-        return self.filter(access.scope(user).desks(), state=TransferStep.State.OPEN).order_by(
-            "opened_at", "transfer_id"
-        )
-
-
 class TransferStep(models.Model):
     """Where one step of one case stands. Written by `transfers.workflow` and by nothing else."""
 
@@ -448,8 +440,6 @@ class TransferStep(models.Model):
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
     )
     done_office = models.ForeignKey("xianning.Office", models.PROTECT, null=True, related_name="+")
-
-    objects = TransferStepQuerySet.as_manager()
 
     class Meta:
         ordering = ["id"]

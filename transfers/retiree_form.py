@@ -322,7 +322,7 @@ class RetireeForm(forms.Form):
 
         What the form says afterwards (errors, warnings, cleaned_data) is about this person only.
         """
-        self.data, self.transfer, self.record = data, transfer, NOBODY  # type: ignore[assignment]
+        self.data, self.transfer, self.record = data, transfer, NOBODY
         self._errors = None
         self.warnings, self.changes_print = [], False
         return self.is_valid()
@@ -393,7 +393,7 @@ class RetireeForm(forms.Form):
             self.add_error("retired", "退休年月早于参加工作时间。")
         if not retired:
             return
-        if standards.age_on(birth, retired) < 35:
+        if retired < birth or standards.age_on(birth, retired) < 35:
             self.add_error("retired", "退休时年龄不足 35 周岁，请核对。")
         elif retired > timezone.localdate():
             self.add_error("retired", "退休年月晚于本月；办完退休手续后再移交（第六条第4项）。")
@@ -440,8 +440,8 @@ class RetireeForm(forms.Form):
         if data.get("political_status") not in PARTY_MEMBER:
             data["party_area"] = None
             return
-        joined = data.get("party_joined_on")
-        if joined and data.get("birth_date") and standards.age_on(data["birth_date"], joined) < 15:
+        joined, birth = data.get("party_joined_on"), data.get("birth_date")
+        if joined and birth and (joined < birth or standards.age_on(birth, joined) < 15):
             self.add_error("party_joined_on", "入党时年龄不足 15 周岁，请核对。")
         if not data.get("party_area") and "party_area" not in self.errors:
             data["party_area"] = data.get("community")

@@ -60,7 +60,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
         raise Http404
     words = _search_words(request)
     if waiting:
-        rows = TransferStep.objects.waiting_for(user_of(request)).filter(step=waiting)
+        rows = workflow.waiting(user_of(request), waiting)
         rows = rows.filter(
             transfer__in=_narrow(request, Transfer.objects.all(), words)
         ) if _is_narrowed(request, words) else rows  # fmt: skip

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
 
@@ -157,6 +158,17 @@ def rows_of(transfer: Transfer) -> dict[str, TransferStep]:
         row.step: row for row in transfer.steps.select_related("area", "done_by", "done_office")
     }
     return {key: rows[key] for key in STEPS if key in rows}
+
+
+def waiting(user: User, key: str) -> QuerySet[TransferStep]:
+    """What waits at step KEY at desks that USER serves, the oldest first.
+
+    The role is not asked for again: the step implies it, and a redundant condition misleads the
+    planner about how few rows there are.
+    """
+    places = access.scope(user).places(STEPS[key].role)
+    rows = TransferStep.objects.filter(places, step=key, state=State.OPEN)
+    return rows.order_by("opened_at", "transfer_id")
 
 
 def is_mine(row: TransferStep, user: User) -> bool:

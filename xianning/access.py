@@ -90,17 +90,27 @@ class Scope:
             if slug == role or role in ROLES[slug].acts_as
         )
 
-    def desks(self, roles: Iterable[str] = ROLES) -> Q:
+    def places(self, role: str) -> Q:
+        """Rows with columns `area` and `enterprise` that are desks of ROLE which I may serve."""
+        if ROLES[role].place == "enterprise":
+            return Q(enterprise_id__in=self.enterprises)
+        mine = Q(pk__in=[])
+        for slug, held in self.areas.items():
+            if slug == role or role in ROLES[slug].acts_as:
+                mine |= within("area_id", held) if ROLES[slug].acts_below else Q(area_id__in=held)
+        return mine
+
+    def desks(self) -> Q:
         """Rows with columns `role`, `area` and `enterprise` that are desks of mine."""
         mine = Q(pk__in=[])
-        for slug in roles:
-            if ROLES[slug].place == "enterprise":
-                if self.enterprises:
-                    mine |= Q(role=slug, enterprise_id__in=self.enterprises)
-            elif held := self.areas.get(slug):
-                place = within("area_id", held) if ROLES[slug].acts_below else Q(area_id__in=held)
-                mine |= Q(role__in=(slug, *ROLES[slug].acts_as)) & place
+        for slug in self.served:
+            mine |= Q(role=slug) & self.places(slug)
         return mine
+
+    @property
+    def served(self) -> frozenset[str]:
+        """Roles whose desks I may serve: mine, and those that mine stand in for."""
+        return self.roles.union(*(ROLES[slug].acts_as for slug in self.roles))
 
 
 def scope(user: User | AnonymousUser) -> Scope:

@@ -44,6 +44,14 @@ class StandardField(forms.CharField):
             raise ValidationError(str(reason)) from None
 
 
+_BRACKETS = str.maketrans("()", "（）")
+
+
+def body_name(text: str) -> str:
+    """The name of an enterprise or office with full-width brackets, as it stands on its seal."""
+    return standards.fold(text).translate(_BRACKETS)
+
+
 class _DateText(StandardField):
     """A date typed as text: 1965.3, 1965年3月, 1965-03-01 …; empty is None."""
 

@@ -89,9 +89,7 @@ def job(kind: str) -> Callable[[Any], Any]:
 
 def submit(kind: str, title: str, owner: User, params: dict[str, Any], back_url: str = "") -> Job:
     """Ask for the work; it is queued when the present transaction commits."""
-    made = Job.objects.create(
-        kind=kind, title=title, owner=owner, params=params, back_url=back_url
-    )
+    made = Job.objects.create(kind=kind, title=title, owner=owner, params=params, back_url=back_url)
     _enqueue(made)
     return made
 
@@ -120,7 +118,11 @@ def run_job(pk: str) -> None:
     except Exception:
         reference = secrets.token_hex(4)
         log.exception("job %s failed, reference %s", pk, reference)
-        _end(progress, State.FAILED, message=f"未能完成，请稍后再试；如仍不行，请告知编号 {reference}。")
+        _end(
+            progress,
+            State.FAILED,
+            message=f"未能完成，请稍后再试；如仍不行，请告知编号 {reference}。",
+        )
     else:
         _finish(progress, result)
     finally:
@@ -132,7 +134,9 @@ def run_job(pk: str) -> None:
 def _claim(pk: str) -> Job | None:
     """Take a queued job; None when somebody else has it or it is over."""
     with transaction.atomic():
-        found = Job.objects.select_for_update(of=("self",)).filter(pk=pk, state=State.QUEUED).first()
+        found = (
+            Job.objects.select_for_update(of=("self",)).filter(pk=pk, state=State.QUEUED).first()
+        )
         if found is None:
             return None
         found.state, found.attempt = State.RUNNING, found.attempt + 1

@@ -14,7 +14,7 @@ from django.utils import timezone
 from communities.models import Area
 from enterprises.models import Enterprise
 from xianning import access, standards
-from xianning.fields import AreaField, DayField, StandardField
+from xianning.fields import AreaField, DayField, StandardField, body_name
 from xianning.forms import username_of
 from xianning.models import Membership, Office, User
 from xianning.roles import ROLES
@@ -49,7 +49,7 @@ class OfficeForm(forms.ModelForm):
     office and open another.
     """
 
-    name = StandardField(label="机构名称", max_length=80)
+    name = StandardField(label="机构名称", max_length=80, parse=body_name)
     area = AreaField(
         label="辖区", required=False, suggest=False,
         help_text="市、县、街道（乡镇）或社区的全称或代码，例如 咸安区温泉街道",
@@ -197,7 +197,7 @@ class UserForm(forms.ModelForm):
         return bool(self.cleaned_data["is_active"])
 
     def clean_join(self) -> Office | None:
-        words = standards.fold(self.cleaned_data["join"])
+        words = body_name(self.cleaned_data["join"])
         if not words:
             return None
         offices = Office.objects.visible_to(self.admin).filter(closed_on=None)

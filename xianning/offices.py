@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
 from communities.models import Area
+from xianning.fields import body_name
 from xianning.models import Office, User
 from xianning.office_forms import OfficeForm, UserForm, accounts, first_password
 from xianning.pages import keyset
@@ -44,7 +45,7 @@ def offices(request: HttpRequest) -> HttpResponse:
         if role not in ROLES:
             raise Http404
         rows = rows.filter(role=role)
-    for word in request.GET.get("q", "").split()[:5]:
+    for word in body_name(request.GET.get("q", "")).split()[:5]:
         rows = rows.filter(
             Q(name__icontains=word)
             | Q(area__full_name__icontains=word)

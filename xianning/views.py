@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from enterprises.models import Enterprise
-from transfers.models import TransferStep
+from transfers import workflow
 from transfers.workflow import SIX_STEPS, STEPS
 from xianning import access
 from xianning.access import user_of
@@ -75,13 +75,12 @@ def _enterprise_cards(user: Any) -> list[Card]:
 
 def _step_cards(user: Any) -> list[Card]:
     """One card for each step at which something waits; a few indexed queries a step."""
-    mine = access.scope(user)
-    roles = set(mine.roles).union(*(ROLES[slug].acts_as for slug in mine.roles))
+    served = access.scope(user).served
     cards = []
     for step in STEPS.values():
-        if step.role not in roles:
+        if step.role not in served:
             continue
-        rows = TransferStep.objects.waiting_for(user).filter(step=step.key)
+        rows = workflow.waiting(user, step.key)
         oldest = rows.values_list("opened_at", flat=True).first()
         if oldest is None:
             continue

@@ -11,10 +11,11 @@ from django.contrib.staticfiles import finders
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connection, transaction
 
 from communities.models import Area
 from xianning import checks
-from xianning.models import Installation
+from xianning.models import Installation, User
 
 
 class Command(BaseCommand):
@@ -26,18 +27,25 @@ class Command(BaseCommand):
 
     def handle(self, *_: Any, demo: bool, **__: Any) -> None:
         call_command("check")
+        if demo:
+            _refuse_real_database()
         call_command("migrate", verbosity=0)
+        # All or nothing: an interrupted first start must find an empty database again.
+        with transaction.atomic():
+            self._fill(demo)
+        self._collect_static()
+
+    def _fill(self, demo: bool) -> None:
         was_empty = Installation.objects.get_demo_state() is None
         try:
             checks.install(demo=demo)
         except ImproperlyConfigured as refusal:
             raise CommandError(str(refusal)) from None
         if not Area.objects.exists():
-            call_command("load_areas")
+            call_command("load_areas", stdout=self.stdout)
         if demo and was_empty:
             self.stdout.write("正在载入演示数据……")
-            call_command("load_demo")
-        self._collect_static()
+            call_command("load_demo", stdout=self.stdout)
 
     def _collect_static(self) -> None:
         """Collect only when a file of ours or of a package has changed."""
@@ -51,3 +59,16 @@ class Command(BaseCommand):
             return
         call_command("collectstatic", interactive=False, verbosity=0)
         stamp.write_text(facts.hexdigest())
+
+
+def _refuse_real_database() -> None:
+    """A demo must not even migrate a database that is not one: ask before the first change.
+
+    A database without its mark but with accounts in it was set up by hand, and is real.
+    """
+    tables = connection.introspection.table_names()
+    has_rows = {model: model._meta.db_table in tables for model in (Installation, User)}
+    state = Installation.objects.get_demo_state() if has_rows[Installation] else None
+    by_hand = state is None and has_rows[User] and User.objects.exists()
+    if state is False or by_hand:
+        raise CommandError("这是正式数据库，不能以演示方式启动。 Not a demo database.")

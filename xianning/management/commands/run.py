@@ -1,11 +1,13 @@
 """`manage.py run [--demo]`: prepare what is missing, then serve pages and do background work.
 
 Web server and worker are children of this command: Ctrl-C or SIGTERM stops both, and when one
-dies the other is stopped too.
+dies the other is stopped too. This process reads the settings before a demo's keys exist, so it
+touches no database: `manage.py prepare` and the two children get the keys in their surroundings.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import secrets
 import signal
@@ -30,39 +32,46 @@ class Stopped(Exception):
 
 class Command(BaseCommand):
     help = "准备好数据库并启动网站和后台任务"
-    # This process only starts others; its own settings may still lack the demo's keys.
+    # Those of `prepare` count: here the demo's keys may still be missing.
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--demo", action="store_true", help="演示方式：虚构数据，本机访问")
-        parser.add_argument("--port", type=int, default=int(os.environ.get("PORT") or 8000))
+        parser.add_argument("--port", type=int, default=os.environ.get("PORT") or 8000)
         parser.add_argument("--workers", type=int, default=2, help="网站进程数")
 
     def handle(self, *_: Any, demo: bool, port: int, workers: int, **__: Any) -> None:
+        if not 0 < port < 65536:
+            raise CommandError(f"端口 {port} 不在 1 到 65535 之间。 PORT must be 1 to 65535.")
         _refuse_taken(port)
-        surroundings = dict(os.environ)
-        if demo:
-            surroundings |= _demo_secrets(Path(settings.VAR_DIR))
-        self._prepare(surroundings, demo)
-        children = [
-            subprocess.Popen(command, env=surroundings, start_new_session=True)
-            for command in (_web(port, workers), _manage("worker"))
-        ]
+        demo = demo or settings.DEMO
+        var = Path(settings.VAR_DIR)
+        var.mkdir(mode=0o700, parents=True, exist_ok=True)
+        var.chmod(0o700)
+        surroundings = os.environ | (_demo_secrets(var) if demo else {})
+        children: dict[str, subprocess.Popen[bytes]] = {}
+        for number in SIGNALS:
+            signal.signal(number, _stop)
         try:
-            for number in SIGNALS:
-                signal.signal(number, _stop)
-            _wait_for(port, children)
-            self._tell(port, demo)
-            sys.exit(_watch(children))
+            self._prepare(surroundings, demo)
+            for name, command in (("网站", _web(port, workers)), ("后台任务", _manage("worker"))):
+                # A session of its own: Ctrl-C reaches only this process, which ends both in order.
+                children[name] = subprocess.Popen(command, env=surroundings, start_new_session=True)
+            if _wait_for(port, children):
+                self._tell(port, demo)
+            name, code = _first_to_end(children)
+            raise CommandError(
+                f"{name}进程意外结束（{code}），已全部停止。 A process ended: see above."
+            )
         except Stopped:
-            self.stdout.write("\n正在停止……")
+            self.stdout.write("\n正在停止…… Stopping.")
         finally:
-            _end(children)
+            _end(list(children.values()))
 
     def _prepare(self, surroundings: dict[str, str], demo: bool) -> None:
         command = _manage("prepare", *(["--demo"] if demo else []))
         if subprocess.run(command, env=surroundings, check=False).returncode:
-            raise CommandError("准备工作没有完成，原因见上。")
+            raise CommandError("准备工作没有完成，原因见上。 Set-up failed: see above.")
 
     def _tell(self, port: int, demo: bool) -> None:
         self.stdout.write(f"\n网址： http://127.0.0.1:{port}/　（按 Ctrl-C 停止）")
@@ -98,8 +107,12 @@ def _demo_secrets(var: Path) -> dict[str, str]:
             continue
         path = var / f"demo_{name.lower()}"
         if not path.exists():
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            # Half a key must never stay under the final name.
+            draft = path.with_suffix(".new")
+            draft.unlink(missing_ok=True)
+            with open(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
                 file.write(fresh)
+            draft.rename(path)
         found[f"{name}_FILE"] = str(path)
     return found
 
@@ -117,28 +130,28 @@ def _web(port: int, workers: int) -> list[str]:
         "--graceful-timeout", "20", "--max-requests", "5000", "--max-requests-jitter", "500",
         "--worker-tmp-dir", "/dev/shm" if os.path.isdir("/dev/shm") else "/tmp",
         "--chdir", str(settings.BASE_DIR), "--log-level", "warning", "--preload",
+        "--no-control-socket",
     ]  # fmt: skip
 
 
-def _wait_for(port: int, children: list[subprocess.Popen[bytes]]) -> None:
-    """Return when the server accepts connections."""
-    for _ in range(300):
-        if any(child.poll() is not None for child in children):
-            return
+def _wait_for(port: int, children: dict[str, subprocess.Popen[bytes]]) -> bool:
+    """Wait until the server accepts connections; False when a child ended before."""
+    while all(child.poll() is None for child in children.values()):
         with socket.socket() as probe:
             probe.settimeout(0.5)
             if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
+                return True
         time.sleep(0.1)
+    return False
 
 
-def _watch(children: list[subprocess.Popen[bytes]]) -> int:
-    """Wait until one child ends by itself; that is always a failure."""
+def _first_to_end(children: dict[str, subprocess.Popen[bytes]]) -> tuple[str, int]:
+    """Wait until a child ends by itself, which is always a failure: its name and exit code."""
     while True:
-        for child in children:
+        for name, child in children.items():
             code = child.poll()
             if code is not None:
-                return code or 1
+                return name, code
         time.sleep(0.5)
 
 
@@ -156,5 +169,7 @@ def _end(children: list[subprocess.Popen[bytes]]) -> None:
         try:
             child.wait(25)
         except subprocess.TimeoutExpired:
-            os.killpg(child.pid, signal.SIGKILL)
+            child.kill()
             child.wait()
+        with contextlib.suppress(ProcessLookupError):  # what a killed child left behind
+            os.killpg(child.pid, signal.SIGKILL)
