@@ -301,7 +301,8 @@ class ChangeForm(EnterpriseForm):
     )  # fmt: skip
     reason = forms.CharField(
         label="变动原因", max_length=120, required=False,
-        help_text="已确认的企业必填，连同变动通报人社部门（第六条第1项）",
+        help_text="已确认的企业须写明，连同变动通报人社部门（第六条第1项）",
+        error_messages={"required": "请写明变动原因。"},
     )  # fmt: skip
     version = forms.IntegerField(widget=forms.HiddenInput)
 
@@ -309,15 +310,12 @@ class ChangeForm(EnterpriseForm):
         assert self.enterprise is not None
         return super()._initial() | {"version": self.enterprise.version}
 
+    def __init__(self, *args: Any, enterprise: Enterprise, **kwargs: Any) -> None:
+        super().__init__(*args, enterprise=enterprise, **kwargs)
+        self.fields["reason"].required = enterprise.confirmed_at is not None
+
     def clean_removed_on(self) -> date | None:
         return self._not_in_future("removed_on")
-
-    def clean(self) -> dict[str, Any]:
-        data = super().clean()
-        assert self.enterprise is not None
-        if self.enterprise.confirmed_at and not data.get("reason") and "reason" not in self.errors:
-            self.add_error("reason", "请写明变动原因。")
-        return data
 
 
 class UploadForm(forms.Form):
@@ -335,6 +333,7 @@ class CommitForm(forms.Form):
     reason = forms.CharField(
         label="变动原因", max_length=120, required=False,
         help_text="名单中有已确认的企业要更改，须写明原因，并通报人社部门（第六条第1项）",
+        error_messages={"required": "请写明变动原因。"},
     )  # fmt: skip
     confirm = forms.BooleanField(
         label="同时确认以上企业，并通知同级人社部门签收", required=False,
@@ -343,14 +342,8 @@ class CommitForm(forms.Form):
 
     def __init__(self, *args: Any, found: Checked, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.needs_reason = found.changes_confirmed
-        if not self.needs_reason:
+        self.fields["reason"].required = found.changes_confirmed
+        if not found.changes_confirmed:
             self.fields["reason"].widget = forms.HiddenInput()
         if not found.has_unconfirmed:
             self.fields["confirm"].widget = forms.HiddenInput()
-
-    def clean_reason(self) -> str:
-        reason = str(self.cleaned_data["reason"])
-        if self.needs_reason and not reason:
-            raise ValidationError("请写明变动原因。")
-        return reason

@@ -478,6 +478,10 @@ class RetireeForm(forms.Form):
         """Labels of what the form would change in an existing case (as it was read)."""
         return [label for label, _printed in self._differences(case)]
 
+    def would_unsign(self, case: Transfer) -> bool:
+        """Whether what the form would change stands on the printed form."""
+        return any(printed for _label, printed in self._differences(case))
+
     def _differences(self, case: Transfer) -> list[tuple[str, bool]]:
         """Label of each column that differs, and whether it stands on the printed form."""
         person = case.retiree

@@ -49,6 +49,9 @@ class OfficeForm(forms.ModelForm):
     office and open another.
     """
 
+    role = forms.ChoiceField(
+        label="职责", choices=[("", "请选择"), *((role.slug, role.name) for role in ROLES.values())]
+    )
     name = StandardField(label="机构名称", max_length=80, parse=body_name)
     area = AreaField(
         label="辖区", required=False, suggest=False,

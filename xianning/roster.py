@@ -202,13 +202,32 @@ class Roster:
 
     def _sized(self, line: list[str]) -> list[tuple[str, str]]:
         """Each cell with the size at which it fits its box: a row's height is fixed."""
-        scale = 150 / sum(self._widths())  # how many half-width characters a line of 7 pt holds
-        sized = []
-        for text, width in zip(line, self._widths(), strict=True):
-            length = sum(1 if character.isascii() else 2 for character in text)
-            lines = length / max(1.0, width * scale * 1.35)
-            sized.append((text, "" if lines <= 2 else "l1" if lines <= 3.2 else "l2"))
-        return sized
+        widths = self._widths()
+        return [
+            (_breakable(text), _size(text, TABLE_MM * width / sum(widths) - 1.2))
+            for text, width in zip(line, widths, strict=True)
+        ]
+
+
+# Points of the classes s0 … s4 of the print template, and the box of a cell in millimetres.
+SIZES = (7.2, 6.6, 6.0, 5.4, 4.8)
+TABLE_MM, ROW_MM, MM_A_POINT = 281.0, 7.8, 0.3528
+
+
+def _size(text: str, room: float) -> str:
+    """The largest size at which TEXT fills no more lines than a row has, in ROOM millimetres."""
+    ems = sum(0.56 if character.isascii() else 1.0 for character in text)
+    for index, points in enumerate(SIZES):
+        point = points * MM_A_POINT
+        lines = -(-ems * point // room) if room > 0 else 1
+        if lines * point * 1.15 <= ROW_MM:
+            return f"s{index}"
+    return f"s{len(SIZES) - 1}"
+
+
+def _breakable(text: str) -> str:
+    """Dates and numbers may break behind their dashes, not inside a group of digits."""
+    return text.replace("-", "-\u200b") if text.isascii() else text
 
 
 def _pages(lines: Iterator[list[str]], pages: int) -> Iterator[list[tuple[int, list[list[str]]]]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from openpyxl import Workbook
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
@@ -87,17 +87,20 @@ def _words(table: type) -> tuple[str, ...]:
     return tuple(str(label) for label in table.labels)  # type: ignore[attr-defined]
 
 
-def _address(field: str, phone: str, heading: str, group: str, *aliases: str) -> tuple[Column, ...]:
+def _place(
+    group: str, heading: str, *aliases: str, phones: tuple[str, ...] = ()
+) -> tuple[Column, ...]:
+    """An address and the telephone beside it."""
+    rest: dict[str, Any] = {"group": group, "section": _FAMILY}
     return (
-        Column(field, heading, aliases=aliases, group=group, leaves=_ADDRESS, section=_FAMILY,
-               width=30),
-        Column(phone, "电话", "number", group=group, leaves=_PHONE, section=_FAMILY, width=15,
-               hint="设为文本格式"),
+        Column(f"{group}_address", heading, aliases=aliases, leaves=_ADDRESS, width=30, **rest),
+        Column(f"{group}_phone", "电话", "number", phones, leaves=_PHONE, width=15,
+               hint="设为文本格式", **rest),
     )  # fmt: skip
 
 
 def _contact(prefix: str) -> tuple[Column, ...]:
-    rest = {"group": prefix, "section": _FAMILY}
+    rest: dict[str, Any] = {"group": prefix, "section": _FAMILY}
     return (
         Column(f"{prefix}_name", "姓名", leaves=_NAME, **rest),
         Column(f"{prefix}_relation", "关系", leaves=_RELATION, width=8, **rest),
@@ -146,7 +149,7 @@ WUHAN = (
            hint="不填为正常退休", choices=_words(RetirementKind)),
     Column("hobbies", "兴趣及爱好", aliases=("兴趣爱好", "爱好"), section=_BASIC),
     Column("special_groups", "特殊人员", "choice",
-           aliases=("特殊人员类别", "特殊群体", "特殊情况", "人员类别"), section=_BASIC, width=16,
+           aliases=("特殊人员类别", "特殊群体", "特殊情况"), section=_BASIC, width=16,
            hint="孤寡、重病、高龄、特困、独居、伤残等，几项以“、”分开"),
     Column("low_income", "是否享受低保", "choice", aliases=("低保", "享受低保", "低保情况"),
            section=_SOCIAL, width=8, choices=("是", "否")),
@@ -163,11 +166,11 @@ WUHAN = (
            aliases=("统筹外待遇", "社保统筹外待遇", "统筹外费用"), section=_SOCIAL, width=18),
     Column("residence", "居住情况", "choice", aliases=("居住类型", "居住地类别"), section=_FAMILY,
            choices=_words(Residence)),
-    *_address("household_address", "household_phone", "户口所在地", "household",
-              "户籍所在地", "户籍地址", "户口地址", "户籍地", "户口所在地详细地址"),
-    *_address("home_address", "home_phone", "常住地", "home", "常住地址", "现居住地", "现住址", "家庭住址",
-              "居住地址", "居住地", "住址", "家庭地址", "现居住地址", "常住地详细地址"),
-    *_address("away_address", "away_phone", "异地居住地", "away", "异地居住地址"),
+    *_place("household", "户口所在地", "户籍所在地", "户籍地址", "户口地址", "户籍地", "户口所在地详细地址"),
+    *_place("home", "常住地", "常住地址", "现居住地", "现住址", "家庭住址", "居住地址", "居住地", "住址",
+            "家庭地址", "现居住地址", "常住地详细地址",
+            phones=(*_PHONE, "本人电话", "本人联系电话", "退休人员联系电话")),
+    *_place("away", "异地居住地", "异地居住地址"),
     Column("spouse_name", "姓名", group="spouse", leaves=_NAME, section=_FAMILY),
     Column("spouse_born", "出生年月", "month", group="spouse", leaves=_BORN, section=_FAMILY),
     Column("spouse_phone", "联系电话", "number", group="spouse", leaves=_PHONE, section=_FAMILY,
@@ -297,10 +300,8 @@ def _write_headings(sheet: Worksheet) -> None:
 
 def _above(column: Column) -> str:
     """The merged heading above the column's own; an address stands beside its phone, not below."""
-    own_line = {"社会保障": "", "social": GROUPS["social"][0]}
-    if column.group in {"spouse", "contact1", "contact2", "social"}:
-        return own_line.get(column.group, GROUPS[column.group][0])
-    return ""
+    under = {"spouse", "contact1", "contact2", "social"}
+    return GROUPS[column.group][0] if column.group in under else ""
 
 
 def _merge_runs(sheet: Worksheet, top: int, bottom: int, words: list[str]) -> None:

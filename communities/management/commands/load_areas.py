@@ -43,7 +43,9 @@ def load() -> int:
             known[row["code"]] = _area(row, known.get(row["parent_code"]), ministry)
             missing.append(known[row["code"]])
     # Parents stand before their children in the file.
-    bulk_create_with_history(missing, Area, batch_size=500, default_change_reason=SOURCE)
+    bulk_create_with_history(
+        missing, Area, batch_size=500, default_change_reason=f"载入（{SOURCE}）"
+    )
     return len(missing)
 
 

@@ -26,7 +26,7 @@ class Command(BaseCommand):
         parser.add_argument("--demo", action="store_true")
 
     def handle(self, *_: Any, demo: bool, **__: Any) -> None:
-        call_command("check")
+        self.check()
         if demo:
             _refuse_real_database()
         call_command("migrate", verbosity=0)

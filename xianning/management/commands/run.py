@@ -45,6 +45,7 @@ class Command(BaseCommand):
             raise CommandError(f"端口 {port} 不在 1 到 65535 之间。 PORT must be 1 to 65535.")
         _refuse_taken(port)
         demo = demo or settings.DEMO
+        os.umask(0o077)  # what is written below var is nobody else's
         var = Path(settings.VAR_DIR)
         var.mkdir(mode=0o700, parents=True, exist_ok=True)
         var.chmod(0o700)
