@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Words of an address that say it lies in a province, city or county (not 市场, not 小区).
 _ELSEWHERE = re.compile(r"省|市(?![场民政])|县")
+_URBAN = re.compile(r"(社区|居委会|居民委员会)$")
 _SUFFIX = re.compile(r"(社区居民委员会|社区居委会|居民委员会|村民委员会|居委会|村委会|社区|村)$")
 
 
@@ -35,12 +36,17 @@ class Directory:
 
     @cached_property
     def _by_beginning(self) -> dict[str, list[tuple[Area, tuple[str, ...]]]]:
-        """Receiving communities and how addresses write them, by the first two characters."""
+        """Receiving communities by the first two characters, and how addresses write each.
+
+        The spellings go from sure to doubtful: 甘棠村委会 stands beside 甘棠社区, and 马桥村 may have
+        become 马桥社区.
+        """
         found: dict[str, list[tuple[Area, tuple[str, ...]]]] = {}
         for area in self._pool(Area.Level.COMMUNITY, receiving=True):
             name = short(area.name)
+            kinds = ("社区", "村") if _URBAN.search(area.name) else ("村", "社区")
             if len(name) > 1:
-                spellings = (area.name, f"{name}社区", f"{name}村")
+                spellings = (area.name, *(f"{name}{kind}" for kind in kinds))
                 found.setdefault(name[:2], []).append((area, spellings))
         return found
 
@@ -120,25 +126,29 @@ class Directory:
     def locate(self, address: str) -> Area | None:
         """The receiving community that a written ADDRESS names, when exactly one fits."""
         text = standards.fold(address).replace(" ", "")
-        hits = {
-            area.code: area
-            for start in range(len(text) - 1)
-            for area, spellings in self._by_beginning.get(text[start : start + 2], ())
-            if any(spelling in text for spelling in spellings)
-        }
+        hits: dict[str, tuple[int, Area]] = {}  # how doubtful, and which
+        for start in range(len(text) - 1):
+            for area, spellings in self._by_beginning.get(text[start : start + 2], ()):
+                for doubt, spelling in enumerate(spellings):
+                    if text.startswith(spelling, start):
+                        hits[area.code] = min((doubt, area), hits.get(area.code, (9, area)),
+                                              key=lambda hit: hit[0])  # fmt: skip
+                        break
         return self._only_one(list(hits.values()), text) if hits else None
 
-    def _only_one(self, hits: list[Area], text: str) -> Area | None:
+    def _only_one(self, hits: list[tuple[int, Area]], text: str) -> Area | None:
         """The one of HITS that agrees with the county and the township named in TEXT."""
         counties = {county.code for county in self._counties if county.name in text}
         if counties:
-            hits = [area for area in hits if self._county_code(area) in counties]
+            hits = [hit for hit in hits if self._county_code(hit[1]) in counties]
         elif "咸宁" not in text and _ELSEWHERE.search(text):
             return None
-        hits = [area for area in hits if self._names_above(area, text)] or hits
-        longest = max((len(area.name) for area in hits), default=0)
-        hits = [area for area in hits if len(area.name) == longest]
-        return hits[0] if len(hits) == 1 else None
+        hits = [hit for hit in hits if self._names_above(hit[1], text)] or hits
+        surest = min((doubt for doubt, _ in hits), default=0)
+        areas = [area for doubt, area in hits if doubt == surest]
+        longest = max((len(area.name) for area in areas), default=0)
+        areas = [area for area in areas if len(area.name) == longest]
+        return areas[0] if len(areas) == 1 else None
 
     def _county_code(self, area: Area) -> str:
         county = self.above(area, Area.Level.COUNTY)

@@ -70,7 +70,7 @@ class AreaForm(forms.ModelForm):
 
     name = StandardField(label="名称", max_length=60)
     successor = AreaField(
-        label="并入", required=False, suggest=False,
+        label="并入", required=False,
         help_text="撤销后由哪个区划接续，填全称或代码；原有案卷的登记不变",
     )  # fmt: skip
     closed_on = DayField(label="撤销日期", required=False)

@@ -7,6 +7,7 @@ import time
 from typing import TYPE_CHECKING
 
 import pytest
+from django import forms
 from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
@@ -19,6 +20,7 @@ from communities.models import Area, ContactCard
 from tests.factories import make_transfer
 from transfers import workflow
 from xianning import demo
+from xianning.fields import AreaField
 from xianning.models import AccessLog
 
 if TYPE_CHECKING:
@@ -165,6 +167,19 @@ def test_choices_for_an_address_field_are_options_of_what_fits(
     assert '<option value="咸安区温泉街道桂花路社区"></option>' in text
     assert client.get(path, {"q": "虚拟", "receiving": "1"}).content.decode().strip() == ""
     assert client.get(path).content.decode().strip() == ""
+
+
+def test_an_address_field_offers_choices_and_reads_plain_text_all_the_same() -> None:
+    class Form(forms.Form):
+        community = AreaField(level="community", receiving=True, suggest=True)
+
+    html = str(Form()["community"])
+    assert 'list="id_community_options"' in html
+    assert '<datalist id="id_community_options"></datalist>' in html
+    assert "field=community&amp;level=community&amp;receiving=1" in html
+    form = Form({"community": "温泉街道桂花路社区"})
+    assert form.is_valid()
+    assert form.cleaned_data["community"].pk == demo.GUIHUA
 
 
 # --- contact cards ------------------------------------------------------------------------------

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 from django.contrib.auth import authenticate
+from django.db import connection
 from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from tests.factories import enterprise_of, make_transfer
@@ -196,3 +198,19 @@ def test_the_lists_are_found_by_words_and_show_no_retiree(
     for name in ("offices", "users", "communities:areas"):
         assert case.retiree.name not in admin.get(reverse(name)).content.decode()
     assert not Transfer.objects.visible_to(User.objects.get(username="guanli")).exists()
+
+
+@pytest.mark.parametrize("name", ["offices", "users"])
+def test_a_list_asks_the_database_equally_often_for_3_and_12_rows(
+    name: str, people: People, sign_in: Callable[[str], Client]
+) -> None:
+    client, counts = sign_in("guanli"), []
+    for numbers in (range(3), range(3, 12)):
+        for n in numbers:
+            user = User.objects.create(username=f"test{n}", full_name=f"测试员{n}")
+            office = Office.objects.create(role="hr", area_id=demo.CHIBI, name=f"测试机构{n}")
+            office.admit(user, by=people["guanli"])
+        with CaptureQueriesContext(connection) as queries:
+            assert client.get(reverse(name), {"q": "测试"}).status_code == 200
+        counts.append(len(queries))
+    assert counts[0] == counts[1]

@@ -197,11 +197,12 @@ class AreaInput(forms.TextInput):
 class AreaField(forms.CharField):
     """A division given by code, full name, or any part of the name that only one has.
 
-    With SUGGEST the input offers divisions as one types (for users who may read the choices).
+    With SUGGEST the input offers divisions as one types, to users who may read the choices
+    (`communities:area_choices` in access.REGISTRY).
     """
 
     def __init__(
-        self, *, level: str = "", receiving: bool = False, suggest: bool = True, **kwargs: Any
+        self, *, level: str = "", receiving: bool = False, suggest: bool = False, **kwargs: Any
     ) -> None:
         self.level, self.receiving = level, receiving
         if suggest:

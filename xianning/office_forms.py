@@ -54,7 +54,7 @@ class OfficeForm(forms.ModelForm):
     )
     name = StandardField(label="机构名称", max_length=80, parse=body_name)
     area = AreaField(
-        label="辖区", required=False, suggest=False,
+        label="辖区", required=False,
         help_text="市、县、街道（乡镇）或社区的全称或代码，例如 咸安区温泉街道",
     )  # fmt: skip
     enterprise = forms.ModelChoiceField(

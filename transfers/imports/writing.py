@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from django.db import IntegrityError, transaction
+from simple_history.models import HistoricalRecords
 from simple_history.utils import bulk_create_with_history
 
 from communities.directory import Directory
@@ -16,6 +19,8 @@ from transfers.retiree_form import OnRecord, RetireeForm, on_record
 from transfers.workflow import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from xianning.models import User
 
 CHUNK = 500
@@ -30,10 +35,25 @@ def write(report: Report, *, by: User, batch: ImportBatch | None = None) -> None
     that two imports of one file have one effect. Raises workflow.Refused with a sentence.
     """
     try:
-        with transaction.atomic():
+        with transaction.atomic(), _history_of(by):
             _write(report, by, batch)
     except IntegrityError:
         raise Refused(MEANWHILE) from None
+
+
+@contextmanager
+def _history_of(by: User) -> Iterator[None]:
+    """History rows name BY, as in a request: a job has none."""
+    context = HistoricalRecords.context
+    before = getattr(context, "request", None)
+    context.request = SimpleNamespace(user=by)
+    try:
+        yield
+    finally:
+        if before is None:
+            del context.request
+        else:
+            context.request = before
 
 
 def _write(report: Report, by: User, batch: ImportBatch | None) -> None:
@@ -88,6 +108,6 @@ def _people(
     )
     NameGram.rewrite(strangers)
     for person in returning:
-        person.__dict__.update(_change_reason=REASON, _history_user=by)
+        person.__dict__["_change_reason"] = REASON
         person.save()
     return cases

@@ -71,7 +71,8 @@ class Command(BaseCommand):
 
     def _prepare(self, surroundings: dict[str, str], demo: bool) -> None:
         command = _manage("prepare", *(["--demo"] if demo else []))
-        if subprocess.run(command, env=surroundings, check=False).returncode:
+        done = subprocess.run(command, env=surroundings, check=False, start_new_session=True)
+        if done.returncode:
             raise CommandError("准备工作没有完成，原因见上。 Set-up failed: see above.")
 
     def _tell(self, port: int, demo: bool) -> None:

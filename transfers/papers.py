@@ -1,0 +1,90 @@
+"""The papers of a case: who prints them, when, and by what."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.urls import reverse
+
+from archives.documents import delivery_note
+from archives.models import PersonnelFile
+from communities.documents import contact_cards_sheet
+from communities.models import Reception
+from party.documents import introduction_letter
+from party.models import PartyMove
+from transfers.documents import basic_information_form
+from xianning import access
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+    from transfers.models import Transfer
+    from xianning.models import User
+
+
+@dataclass(frozen=True)
+class Paper:
+    """One row: a paper, the role that prints it, and why it cannot be printed yet."""
+
+    title: str
+    article: str
+    role: str
+    why_not: Callable[[Transfer], str | None]
+    render: Callable[[Transfer, HttpRequest], bytes]
+
+    def concerns(self, case: Transfer, user: User) -> bool:
+        """Whether USER's office prints this paper for this case."""
+        mine = access.scope(user)
+        if self.role == "enterprise":
+            return mine.may_act("enterprise", enterprise=case.enterprise_id)
+        area = case.party_area_id if self.role == "party" else case.community_id
+        return mine.may_act(self.role, area=area)
+
+
+def _form_is_ready(case: Transfer) -> str | None:
+    return None if case.community else "填写接收社区后才能打印（第五条）。"
+
+
+def _file_is_sent(case: Transfer) -> str | None:
+    sent = PersonnelFile.objects.filter(transfer=case).exists()
+    return None if sent else "移交人事档案后才能打印。"
+
+
+def _letter_is_issued(case: Transfer) -> str | None:
+    if not case.retiree.is_party_member:
+        return "不是中共党员，没有介绍信。"
+    issued = PartyMove.objects.filter(transfer=case, voided_at=None).exists()
+    return None if issued else "开具介绍信后才能打印。"
+
+
+def _card_is_issued(case: Transfer) -> str | None:
+    entry = Reception.objects.filter(transfer=case).first()
+    return None if entry and entry.card else "街道社区接收后才能打印。"
+
+
+def _card(case: Transfer, request: HttpRequest) -> bytes:
+    entry = Reception.objects.select_related("transfer__retiree", "community").get(transfer=case)
+    return contact_cards_sheet(
+        [entry], check_url=request.build_absolute_uri(reverse("communities:card_check"))
+    )
+
+
+PAPERS: dict[str, Paper] = {
+    "form": Paper(
+        "《基本信息表》", "第六条第3项", "enterprise", _form_is_ready,
+        lambda case, _request: basic_information_form(case),
+    ),
+    "delivery": Paper(
+        "档案转递单", "第六条第4项", "enterprise", _file_is_sent,
+        lambda case, _request: delivery_note(PersonnelFile.objects.get(transfer=case).note),
+    ),
+    "card": Paper("社区联系卡", "第六条第5项", "community", _card_is_issued, _card),
+    "letter": Paper(
+        "党员组织关系介绍信", "第六条第6项", "enterprise", _letter_is_issued,
+        lambda case, _request: introduction_letter(
+            PartyMove.objects.get(transfer=case, voided_at=None)
+        ),
+    ),
+}  # fmt: skip
