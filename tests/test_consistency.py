@@ -21,11 +21,12 @@ SOURCES = [
     path for app in checks.OUR_APPS for path in (ROOT / app).rglob("*.py")
     if "migrations" not in path.parts
 ]  # fmt: skip
+OF_THE_TEST_RUNNER = {"templates.E002"}  # it makes undefined template variables fail a test
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 
 
 def test_the_system_checks_find_nothing() -> None:
-    assert run_checks() == []
+    assert [p for p in run_checks() if p.id not in OF_THE_TEST_RUNNER] == []
 
 
 def test_each_model_says_of_each_field_whether_it_is_private() -> None:
@@ -70,13 +71,15 @@ def test_each_template_is_used() -> None:
         "400.html", "403.html", "404.html", "500.html", "403_csrf.html", "lockout.html",
         "registration/login.html", "registration/password_change_form.html",
     }  # fmt: skip
-    acts = {f"transfers/{name}" for name in re.findall(r'_page\(request, "(\w+)"', text)}
     unused = []
     for path in TEMPLATES:
         name = str(path.relative_to(ROOT / "templates"))
-        if name not in django_names and name not in text and name[:-5] not in acts:
+        # Views of an app with many pages build the name: `_page(request, "act")`.
+        views = (ROOT / path.parent.name).glob("*.py")
+        built = any(f'"{path.stem}"' in v.read_text(encoding="utf-8") for v in views)
+        if name not in django_names and name not in text and not built:
             unused.append(name)
-    assert not [n for n in unused if n not in {"transfers/act.html", "transfers/bulk.html"}]
+    assert not unused
 
 
 @pytest.mark.parametrize(
@@ -128,7 +131,7 @@ def test_production_settings_pass_the_deployment_check() -> None:
         SECRET_KEY="".join(chr(33 + n % 90) for n in range(70)),
     ):  # fmt: skip
         problems = run_checks(include_deployment_checks=True)
-    assert [p for p in problems if p.id != "axes.W006"] == []
+    assert [p for p in problems if p.id not in {*OF_THE_TEST_RUNNER, "axes.W006"}] == []
 
 
 def test_no_file_of_the_project_holds_a_real_looking_id_number() -> None:

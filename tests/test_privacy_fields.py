@@ -224,6 +224,7 @@ def test_the_key_check_knows_its_keys_again(settings: Settings) -> None:
         ring(keys={"k1": "A" * 43 + "="}, index="A" * 43 + "="),
         ring(keys={"k1": "A" * 43 + "=", "k2": "A" * 43 + "="}),
     ],
+    ids=range(17),  # the documents hold random keys; the names of tests must not
 )  # fmt: skip
 def test_a_wrong_key_document_is_refused_with_a_sentence_that_holds_no_key(text: str) -> None:
     with pytest.raises(ImproperlyConfigured) as caught:

@@ -12,6 +12,7 @@ from django.urls import reverse
 from tests.factories import enterprise_of, make_transfer
 from transfers import workflow
 from transfers.models import ImportBatch, Transfer
+from xianning import access
 from xianning.models import AccessLog, Job, User
 
 if TYPE_CHECKING:
@@ -121,9 +122,10 @@ def test_the_list_of_cases_is_found_by_an_index(username: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-    plan = _plan(Transfer.objects.visible_to(user).order_by("-id")[:51])
-    waiting = _plan(workflow.waiting(user, "verify")[:51])
-    for text in (plan, waiting):
+    plans = [_plan(Transfer.objects.visible_to(user).order_by("-id")[:51])]
+    if "hr" in access.scope(user).roles:
+        plans.append(_plan(workflow.waiting(user, "verify")[:51]))
+    for text in plans:
         assert "Seq Scan" not in text
         assert "SCAN transfers_transfer\n" not in text + "\n"
         assert "INDEX" in text.upper()

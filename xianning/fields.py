@@ -24,8 +24,15 @@ if TYPE_CHECKING:
 
 
 class StandardField(forms.CharField):
-    """A text field whose value is read by a function of `xianning.standards`."""
+    """A text field whose value is read by a function of `xianning.standards`.
 
+    The length is that of what is stored: +86 and blanks around a number do not count.
+    """
+
+    default_error_messages = {
+        "required": "请填写此项。",
+        "max_length": "不能超过 %(limit_value)d 个字，现为 %(show_value)d 个字。",
+    }
     parse: Callable[[str], Any] = staticmethod(standards.plain)
 
     def __init__(self, *args: Any, parse: Callable[[str], Any] | None = None, **kw: Any) -> None:
@@ -35,13 +42,17 @@ class StandardField(forms.CharField):
 
     def clean(self, value: Any) -> Any:
         # Only the function that knows the standard may change widths: an address stays as typed.
-        text = super().clean(standards.plain(str(value or "")))
-        if text in self.empty_values:
-            return text
+        text = standards.plain(str(value)) if value not in self.empty_values else ""
+        self.validate(text)
+        if not text:
+            return self.empty_value
         try:
-            return self.parse(text)
+            found = self.parse(text)
         except standards.NotValid as reason:
             raise ValidationError(str(reason)) from None
+        if isinstance(found, str):
+            self.run_validators(found)
+        return found
 
 
 _BRACKETS = str.maketrans("()", "（）")
