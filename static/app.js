@@ -106,7 +106,8 @@
 
   // --- a job's progress: say a change of state once, not every second; at the end show the page anew
   const announcer = document.querySelector("[data-announcer]");
-  document.addEventListener("htmx:afterSwap", () => {
+  document.addEventListener("htmx:afterSwap", (event) => {
+    if (event.target.tagName === "DATALIST") return; // suggestions while typing
     const words = document.querySelector("[data-announce]")?.textContent;
     if (announcer && words && announcer.textContent !== words) announcer.textContent = words;
     if (!document.querySelector("#job-progress[hx-get]")) window.location.reload();

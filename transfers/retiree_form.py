@@ -255,11 +255,11 @@ class RetireeForm(forms.Form):
                                    "户口地": "household", "常住地址": "home", "现居住地": "home",
                                    "居住地": "home"})  # fmt: skip
     community = AreaField(
-        label="接收社区", level="community", receiving=True, required=False,
+        label="接收社区", level="community", receiving=True, suggest=True, required=False,
         help_text="按移交意愿确定的社区（村）；可写名称的一部分",
     )  # fmt: skip
     archive_area = AreaField(
-        label="档案接收地", level="county|city", required=False,
+        label="档案接收地", level="county|city", suggest=True, required=False,
         help_text="社会保险经办机构所在县（市、区）；不填为接收社区所在县",
     )  # fmt: skip
 
@@ -268,7 +268,8 @@ class RetireeForm(forms.Form):
     party_branch = _text("party_branch")
     party_dues_until = MonthField(label="党费交至", required=False)
     party_area = AreaField(
-        label="长期居住地（街道、社区）", level="community|township", receiving=True, required=False,
+        label="长期居住地（街道、社区）", level="community|township", receiving=True, suggest=True,
+        required=False,
         help_text="组织关系转入长期居住地党组织；不填为接收社区",
     )  # fmt: skip
 

@@ -16,6 +16,7 @@ from uuid import UUID
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
+from django.shortcuts import redirect
 from guardian.models import UserObjectPermission
 
 from xianning.roles import ROLES, permission
@@ -265,7 +266,7 @@ class AccessMiddleware:
 
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
-    ) -> None:
+    ) -> HttpResponse | None:
         name = request.resolver_match.view_name if request.resolver_match else ""
         rule = REGISTRY.get(name)
         if rule is None:
@@ -273,6 +274,11 @@ class AccessMiddleware:
         # Who has not signed in is sent to the sign-in page by LoginRequiredMiddleware.
         if request.user.is_authenticated and rule.refuses(request.user):
             raise PermissionDenied("您的岗位没有此项权限。")
+        # A password that the administrator knows opens nothing but the page that changes it.
+        waits = request.user.is_authenticated and user_of(request).must_change_password
+        if waits and name not in {"password_change", "sign_out"}:
+            return redirect("password_change")
+        return None
 
 
 def user_of(request: HttpRequest) -> User:

@@ -173,13 +173,11 @@ class WordsField(_Words, forms.MultipleChoiceField):
         text = standards.fold(str(value or ""))
         if not _BOXES.search(text):
             return [word for word in _BETWEEN.split(text) if word and word not in {"无", "否", "0"}]
-        pieces = re.findall(r"([□☐☑☒√✓✔■]?)\s*([^□☐☑☒√✓✔■]+)\s*([□☐☑☒√✓✔■]?)", text)
-        before = bool(pieces and pieces[0][0])  # the box stands before its word, or after it
-        return [
-            _BETWEEN.sub("", word)
-            for first, word, last in pieces
-            if _TICKED.match(first if before else last)
-        ]
+        if _BOXES.match(text):  # each box stands before its word, or each behind it
+            pieces = re.findall(r"([□☐☑☒√✓✔■])([^□☐☑☒√✓✔■]+)", text)
+        else:
+            pieces = [(box, word) for word, box in re.findall(r"([^□☐☑☒√✓✔■]+)([□☐☑☒√✓✔■])", text)]
+        return [_BETWEEN.sub("", word) for box, word in pieces if _TICKED.match(box)]
 
 
 class AreaInput(forms.TextInput):

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse
-from django.shortcuts import get_object_or_404, render
+from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
+from xianning import jobs as background
 from xianning import vault
 from xianning.access import user_of
 from xianning.downloads import download
 from xianning.models import Job
+from xianning.privacy import NotReadable
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+log = logging.getLogger("xianning.jobs")
 
 TYPES = {
     "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
@@ -38,11 +43,14 @@ def job(request: HttpRequest, pk: Any) -> HttpResponse:
 
 @require_GET
 def job_result(request: HttpRequest, pk: Any) -> HttpResponse:
-    """The file of a finished job, for its owner, for a day."""
+    """The file of a finished job, for its owner, for a day; 410 once that is over."""
     found = get_object_or_404(Job.objects.visible_to(user_of(request)), pk=pk)
+    if not found.result_name:  # not over yet, or it made no file: its page says which
+        return redirect(found)
     try:
-        data = vault.get(found.result_file) if found.result_file else None
-    except FileNotFoundError:
+        data = vault.get(found.result_file) if background.is_kept(found) else None
+    except (FileNotFoundError, NotReadable) as problem:
+        log.error("the result of job %s is lost: %s", pk, type(problem).__name__)
         data = None
     if data is None:
         return render(request, "xianning/job_gone.html", {"job": found}, status=410)

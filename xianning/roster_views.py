@@ -46,7 +46,10 @@ def _roster(request: HttpRequest, name: str) -> Roster:
 @require_GET
 def rosters(request: HttpRequest) -> HttpResponse:
     """The rosters that my offices keep or receive."""
-    return render(request, "xianning/rosters.html", {"rosters": exports.open_to(user_of(request))})
+    user = user_of(request)
+    cards = not access.REGISTRY["communities:card_paper"].refuses(user)
+    context = {"rosters": exports.open_to(user), "prints_cards": cards}
+    return render(request, "xianning/rosters.html", context)
 
 
 @require_GET

@@ -134,7 +134,8 @@ def database(url: str) -> dict[str, Any]:
                 if not TESTING
                 else "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;",
             },
-            "TEST": {"NAME": str(VAR_DIR / "test.sqlite3")},
+            # A file, because threads share it; a name of its own, so that two runs do not meet.
+            "TEST": {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")},
         }
     if parts.scheme in {"postgres", "postgresql"}:
         query = dict(parse_qsl(parts.query))

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from typing import IO, Any, Literal
 
-from PIL import Image, ImageOps, MpoImagePlugin, TiffImagePlugin
+from PIL import Image, ImageFile, ImageOps, MpoImagePlugin, TiffImagePlugin
 
 from xianning import sandbox
 from xianning.sandbox import MB, Rejected, SandboxError
@@ -511,6 +511,8 @@ def check_picture(data: bytes) -> bytes:
 def _encode_anew(data: bytes) -> bytes:
     # In the sandbox: these settings end with the child.
     Image.MAX_IMAGE_PIXELS = MAX_PIXELS
+    # The PDF library allows half a picture for the whole process; a signed scan must be whole.
+    ImageFile.LOAD_TRUNCATED_IMAGES = False
     warnings.simplefilter("error", Image.DecompressionBombWarning)
     try:
         with Image.open(io.BytesIO(data), formats=["JPEG", "PNG"]) as picture:

@@ -46,8 +46,6 @@ class Card:
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     """What waits for me, by step."""
-    if user_of(request).must_change_password:
-        return redirect("password_change")
     mine = access.scope(user_of(request))
     return render(
         request,
@@ -111,8 +109,10 @@ def notice_read(request: HttpRequest, pk: Any) -> HttpResponse:
         notice.save()
     if notice.transfer:
         return redirect(notice.transfer)
-    if notice.about_enterprise and "enterprises:detail" in access.REGISTRY:
-        return redirect(f"{reverse('transfers:list')}?enterprise={notice.about_enterprise_id}")
+    if notice.about_enterprise:
+        visible = Enterprise.objects.visible_to(user_of(request))
+        if visible.filter(pk=notice.about_enterprise_id).exists():
+            return redirect(notice.about_enterprise)
     return redirect("notices")
 
 
