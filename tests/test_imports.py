@@ -18,6 +18,7 @@ from openpyxl.utils import get_column_letter
 from communities.models import Area
 from enterprises.models import Enterprise
 from tests.factories import enterprise_of, make_transfer, values_for
+from tests.test_concurrency import THREADS, race
 from tests.workbooks import WUHAN50, made_up_people, make_workbook, saved, table
 from transfers import workflow
 from transfers.imports import checking, columns, reading, writing
@@ -414,7 +415,7 @@ def test_what_cannot_be_taken_is_an_error_of_its_cell(check: Callable[[bytes], R
     for n, (field, _, sentence) in enumerate(REFUSED):
         problem = told[9 + n]
         assert sentence in problem.message, (field, problem)
-        assert problem.column == heading[field]
+        assert problem.column == {"home_phone": "常住地/电话"}.get(field, heading[field])
 
 
 def test_a_birth_month_lost_in_a_number_cell_is_settled_by_the_id_number(
@@ -592,6 +593,19 @@ def test_of_two_imports_of_one_file_the_second_reads_a_sentence(
     assert check(data).unchanged == 4
 
 
+@pytest.mark.concurrency
+@pytest.mark.django_db(transaction=True, serialized_rollback=True)
+def test_eight_clerks_import_one_file_at_once_and_it_is_written_once(
+    check: Callable[[bytes], Report], clerk: User
+) -> None:
+    data = make_workbook([one() for _ in range(6)])
+    reports = [check(data) for _ in range(THREADS)]
+    results = race(lambda: writing.write(reports.pop(), by=clerk))
+    refusals = [result for result in results if result is not None]
+    assert [type(refusal) for refusal in refusals] == [workflow.Refused] * (THREADS - 1), results
+    assert Retiree.objects.count() == Retiree.history.count() == Transfer.objects.count() == 6
+
+
 def test_an_edit_after_the_check_is_not_overwritten(
     check: Callable[[bytes], Report], clerk: User
 ) -> None:
@@ -705,7 +719,7 @@ def test_wrong_rows_stop_the_import_unless_only_the_good_ones_are_asked_for(
     assert "只导入没有错误的行" in page
     listing = client.get(batch.get_absolute_url() + "?problems=xlsx")
     rows = list(load_workbook(io.BytesIO(listing.content))["错误"].values)
-    assert rows[1][:3] == ("全民", "10", "电话")
+    assert rows[1][:3] == ("全民", "10", "常住地/电话")
     post(batch.get_absolute_url(), {"confirm": "1"})
     batch.refresh_from_db()
     assert (batch.state, Retiree.objects.count()) == ("checked", 0)
@@ -846,7 +860,7 @@ def test_the_command_tells_wrong_rows_with_1_and_a_bad_file_with_2(tmp_path: Pat
     code, answer = _command(path)
     assert code == 1
     assert answer["errors"] == [
-        {"sheet": "全民", "row": 10, "column": "电话",
+        {"sheet": "全民", "row": 10, "column": "常住地/电话",
          "message": "电话号码应为11位手机号，或带区号的固定电话（如0715-8255555）。"}
     ]  # fmt: skip
     assert not Retiree.objects.exists()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import connection
@@ -18,6 +18,7 @@ from xianning.models import AccessLog, Job, User
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from django.db.models import QuerySet
     from django.test import Client
 
 pytestmark = pytest.mark.django_db
@@ -111,7 +112,7 @@ def _no_writes(queries: CaptureQueriesContext) -> None:
 
 
 # What each list asks the database must be found by an index, whatever the size.
-def _plan(rows: object) -> str:
+def _plan(rows: QuerySet[Any]) -> str:
     return rows.explain()
 
 

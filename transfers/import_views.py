@@ -157,6 +157,8 @@ def _context(batch: ImportBatch) -> dict[str, Any]:
     working = batch.state in (State.READING, State.WRITING)
     good = report.get("new", 0) + report.get("updated", 0)
     preview = report.get("preview", [])
+    # Otherwise the message is why nothing was written.
+    summed_up = batch.state != State.CHECKED or batch.message.startswith("共")
     return {
         "batch": batch,
         "lead": f"{batch.enterprise.transferor}　{timezone.localtime(batch.uploaded_at):%Y-%m-%d %H:%M} "
@@ -165,7 +167,7 @@ def _context(batch: ImportBatch) -> dict[str, Any]:
         "stuck": working and (batch.job is None or batch.job.is_over),
         "is_checked": batch.state == State.CHECKED,
         "is_failed": batch.state == State.FAILED,
-        "counts": _counts(report),
+        "counts": _counts(report) if not summed_up else [],
         "problems_shown": errors[:SHOWN],
         "errors_caption": _caption("错误", report.get("error_count", 0), len(errors[:SHOWN])),
         "remarks_shown": warnings[:SHOWN],

@@ -111,7 +111,7 @@ def notice_read(request: HttpRequest, pk: Any) -> HttpResponse:
         return redirect(notice.transfer)
     if notice.about_enterprise:
         visible = Enterprise.objects.visible_to(user_of(request))
-        if visible.filter(pk=notice.about_enterprise_id).exists():
+        if visible.filter(pk=notice.about_enterprise.pk).exists():
             return redirect(notice.about_enterprise)
     return redirect("notices")
 

@@ -225,13 +225,14 @@ def _shown(
 ) -> dict[str, Any]:
     """A row of the preview, masked (第十一条)."""
     data = form.cleaned_data
-    community = data.get("community")
-    retired = data.get("retired")
+    community, retired = data.get("community"), data.get("retired")
+    number = data.get("id_number")
+    phone = data.get("home_phone") or data.get("household_phone")
     return {
         "sheet": sheet, "row": line.row, "state": state, "changes": "、".join(changes),
         "name": standards.fold(line.texts.get("name", "")),
-        "id_number": privacy.mask(data.get("id_number") or "", "id"),
+        "id_number": privacy.mask(number, "id") if number else "",
         "retired": f"{retired:%Y-%m}" if retired else "",
-        "phone": privacy.mask(data.get("home_phone") or data.get("household_phone") or "", "phone"),
+        "phone": privacy.mask(phone, "phone") if phone else "",
         "community": community.full_name if community else "",
     }  # fmt: skip

@@ -204,6 +204,17 @@ def _match(layout: Layout, paths: dict[int, list[str]]) -> None:
             continue
         layout.columns[place] = column
         layout.headings[column.field] = _shown(path, column)
+    _tell_apart(layout.headings)
+
+
+def _tell_apart(headings: dict[str, str]) -> None:
+    """A heading that stands above several columns is told with what it belongs to: 常住地/电话."""
+    shown = list(headings.values())
+    for name, heading in headings.items():
+        group = BY_FIELD[name].group
+        if group and shown.count(heading) > 1:
+            owner = headings.get(f"{group}_address") or GROUPS[group][0]
+            headings[name] = f"{owner}/{heading}"
 
 
 def _column(path: list[str], neighbour: str, taken: dict[str, str]) -> Column | None:

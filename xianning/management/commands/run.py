@@ -101,7 +101,6 @@ def _refuse_taken(port: int) -> None:
 
 def _demo_secrets(var: Path) -> dict[str, str]:
     """Environment of a demo: keys of its own below VAR, made at the first start."""
-    var.mkdir(mode=0o700, parents=True, exist_ok=True)
     files = {"SECRET_KEY": secrets.token_urlsafe(60), "FIELD_KEYS": new_keys()}
     found = {"DEMO": "1", "SECURE": "0"}
     for name, fresh in files.items():
