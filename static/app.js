@@ -106,10 +106,13 @@
 
   // --- a job's progress: say a change of state once, not every second; at the end show the page anew
   const announcer = document.querySelector("[data-announcer]");
-  document.addEventListener("htmx:afterSwap", (event) => {
-    if (event.target.tagName === "DATALIST") return; // suggestions while typing
-    const words = document.querySelector("[data-announce]")?.textContent;
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.target.id !== "job-progress") return; // suggestions while typing
+    const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
+    const words = page.querySelector("[data-announce]")?.textContent;
     if (announcer && words && announcer.textContent !== words) announcer.textContent = words;
-    if (!document.querySelector("#job-progress[hx-get]")) window.location.reload();
+    if (page.querySelector("#job-progress[hx-get]")) return;
+    event.detail.shouldSwap = false;
+    window.location.reload();
   });
 })();

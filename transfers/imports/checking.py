@@ -106,11 +106,12 @@ def check(
         report.errors.append(Problem("", None, "", reason))
     report.errors += [Problem(sheet, None, "", sentence) for sheet, sentence in content.faults]
     report.warnings += [Problem(sheet, None, "", sentence) for sheet, sentence in content.notes]
+    total = content.row_count
     for table in content.tables:
         if not table.layout.missing:
             for lines in _chunks(table.lines()):
                 checker.check(table, lines)
-                tell(report.rows, content.row_count)
+                tell(report.rows, total)
         if table.skipped:
             rows = reading.rows_in_words(table.skipped)
             report.warnings.append(Problem(table.name, None, "", f"{rows}{_LEFT_OUT}"))

@@ -111,7 +111,9 @@ class Content:
     @property
     def row_count(self) -> int:
         """At most so many people."""
-        return sum(len(table.rows) for table in self.tables)
+        return sum(
+            row.number > table.layout.last_row for table in self.tables for row in table.rows
+        )
 
 
 def read(data: bytes, file_name: str | None = None) -> Content:
