@@ -130,6 +130,12 @@ def test_a_demo_is_not_started_beside_a_real_database() -> None:
         checks.install(demo=True)
 
 
+def test_the_web_server_refuses_a_database_of_the_other_kind(settings: Any) -> None:
+    settings.DEMO = False
+    with pytest.raises(ImproperlyConfigured, match="这是演示数据库"):
+        checks.require_right_start()
+
+
 def test_error_pages_speak_chinese_and_tell_nothing(
     sign_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:

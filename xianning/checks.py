@@ -91,14 +91,26 @@ def require_right_keys() -> None:
         raise ImproperlyConfigured("FIELD_KEYS 与此数据库不符：请使用建库时的数据密钥。")
 
 
+def require_right_start() -> None:
+    """What the web server needs: the right keys, and no demo beside a real database (or reverse)."""
+    require_right_keys()
+    is_demo = Installation.objects.get_demo_state()
+    if is_demo is not None and is_demo != settings.DEMO:
+        raise ImproperlyConfigured(WRONG_KIND[settings.DEMO])
+
+
+WRONG_KIND = {
+    True: "这是正式数据库，不能以演示方式启动。",
+    False: "这是演示数据库，不能作正式使用。",
+}
+
+
 def install(*, demo: bool) -> Installation:
     """Mark an empty database as demo or real, or refuse when it is of the other kind."""
     row = Installation.objects.first()
     if row is None:
         return Installation.objects.create(is_demo=demo, key_check=privacy.make_key_check())
     if row.is_demo != demo:
-        raise ImproperlyConfigured(
-            "这是正式数据库，不能以演示方式启动。" if demo else "这是演示数据库，不能作正式使用。"
-        )
+        raise ImproperlyConfigured(WRONG_KIND[demo])
     require_right_keys()
     return row

@@ -51,6 +51,12 @@ def why_not(user: User, roster: Roster, *, clear: bool, reason: str) -> str | No
     return None
 
 
+def why_not_fetch(user: User, made: Job) -> str | None:
+    """Why USER may no longer fetch the file of an export he once asked for."""
+    roster, entry = ROSTERS[made.params["roster"]], AccessLog.objects.get(pk=made.params["log"])
+    return why_not(user, roster, clear=made.params["clear"], reason=entry.reason)
+
+
 def record(user: User, roster: Roster, *, clear: bool, reason: str, address: str = "") -> AccessLog:
     """The trace of an export, written before anything is given out."""
     count = roster.rows(user).order_by().count()

@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any
 
+from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET
 
+from xianning import exports, vault
 from xianning import jobs as background
-from xianning import vault
 from xianning.access import user_of
 from xianning.downloads import download
 from xianning.models import Job
@@ -47,6 +48,9 @@ def job_result(request: HttpRequest, pk: Any) -> HttpResponse:
     found = get_object_or_404(Job.objects.visible_to(user_of(request)), pk=pk)
     if not found.result_name:  # not over yet, or it made no file: its page says which
         return redirect(found)
+    # Rights may have ended since the file was made.
+    if found.kind == "export" and (refusal := exports.why_not_fetch(user_of(request), found)):
+        raise PermissionDenied(refusal)
     try:
         data = vault.get(found.result_file) if background.is_kept(found) else None
     except (FileNotFoundError, NotReadable) as problem:

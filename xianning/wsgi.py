@@ -5,6 +5,15 @@ from __future__ import annotations
 import os
 
 from django.core.wsgi import get_wsgi_application
+from django.db import connection
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xianning.settings")
 application = get_wsgi_application()
+
+from xianning import checks  # noqa: E402  (models are loaded by the line above)
+
+checks.require_right_start()
+# The server forks its workers after this: none may inherit a connection.
+connection.close()
+if hasattr(connection, "close_pool"):
+    connection.close_pool()
