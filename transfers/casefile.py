@@ -67,7 +67,7 @@ def _act(case: Transfer, rows: dict[str, TransferStep], row: TransferStep, user:
             step.title, state, f"{office} {row.done_by or ''}".strip(), row.done_at, "",
             withdraw_url=_url("withdraw", case, row) if back else "",
         )  # fmt: skip
-    reason = workflow.why_not(case, row, user) or ""
+    reason = workflow.why_not(case, row) or ""  # whose turn it is stands beside it
     may = row.state == TransferStep.State.OPEN and workflow.is_mine(row, user) and not ended
     return Act(
         step.title, "blocked" if ended and state == "open" else state, desk, row.opened_at, reason,
