@@ -19,6 +19,7 @@ from communities.forms import AreaForm
 from communities.models import Area, Reception
 from transfers.casefile import Change, Entry
 from xianning import access, standards
+from xianning.access import user_of
 from xianning.models import AccessLog
 from xianning.pages import keyset
 
@@ -26,14 +27,9 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
 
-    from xianning.models import User
 
 FOUND_LIMIT = 100
 CARDS_LIMIT = 200
-
-
-def _user(request: HttpRequest) -> User:
-    return request.user  # type: ignore[return-value]
 
 
 # --- divisions ----------------------------------------------------------------------------------
@@ -42,7 +38,7 @@ def _user(request: HttpRequest) -> User:
 @require_GET
 def areas(request: HttpRequest) -> HttpResponse:
     """Divisions: county, township, community, one level at a time; or what a search finds."""
-    mine = Area.objects.visible_to(_user(request))
+    mine = Area.objects.visible_to(user_of(request))
     under = _under(request, mine)
     words = standards.fold(request.GET.get("q", ""))[:80]
     receives = request.GET.get("receives", "")
@@ -87,7 +83,7 @@ def _above(area: Area, mine: QuerySet[Area]) -> list[Area]:
 
 def area_edit(request: HttpRequest, pk: str) -> HttpResponse:
     """Rename, close or merge a division."""
-    mine = Area.objects.visible_to(_user(request))
+    mine = Area.objects.visible_to(user_of(request))
     area = get_object_or_404(mine.select_related("parent", "successor"), pk=pk)
     form = AreaForm(request.POST or None, instance=area)
     status = 200
@@ -178,7 +174,7 @@ def card_check(request: HttpRequest) -> HttpResponse:
 def card_paper(request: HttpRequest) -> HttpResponse:
     """The cards of my communities, and the sheet that prints the ticked ones."""
     rows = (
-        Reception.objects.visible_to(_user(request))
+        Reception.objects.visible_to(user_of(request))
         .filter(is_active=True, cards__voided_on=None, cards__isnull=False)
         .select_related("transfer__retiree", "community")
         .prefetch_related("cards")
@@ -191,7 +187,7 @@ def card_paper(request: HttpRequest) -> HttpResponse:
         return _cards(request, rows, 422)
     for entry in chosen:
         AccessLog.write(
-            _user(request), AccessLog.Kind.PAPER, "社区联系卡", transfer=entry.transfer,
+            user_of(request), AccessLog.Kind.PAPER, "社区联系卡", transfer=entry.transfer,
             address=access.client_address(request),
         )  # fmt: skip
     sheet = documents.contact_cards_sheet(

@@ -20,6 +20,7 @@ from enterprises.history import timeline
 from enterprises.models import Enterprise, EnterpriseQuerySet, Refused
 from transfers.models import Transfer
 from xianning import access
+from xianning.access import user_of
 from xianning.context import capped
 from xianning.fields import body_name
 from xianning.pages import keyset
@@ -39,13 +40,9 @@ STATES = {
 }
 
 
-def _user(request: HttpRequest) -> User:
-    return request.user  # type: ignore[return-value]
-
-
 def _entry(request: HttpRequest, pk: UUID) -> Enterprise:
     """The enterprise, or 404 outside my scope."""
-    rows = Enterprise.objects.visible_to(_user(request))
+    rows = Enterprise.objects.visible_to(user_of(request))
     return get_object_or_404(rows.select_related("authority", "county", "confirmed_by"), pk=pk)
 
 
@@ -59,7 +56,7 @@ def _page(request: HttpRequest, template: str, status: int = 200, **context: Any
 @require_GET
 def enterprise_list(request: HttpRequest) -> HttpResponse:
     """Enterprises I may see, the newest first."""
-    user = _user(request)
+    user = user_of(request)
     rows = _narrow(request, Enterprise.objects.visible_to(user))
     return _page(
         request, "list",
@@ -79,7 +76,7 @@ def _narrow(request: HttpRequest, rows: EnterpriseQuerySet) -> EnterpriseQuerySe
         if wanted[name] and wanted[name] not in known:
             raise Http404
     if wanted["state"]:
-        rows = _in_state(_user(request), rows, wanted["state"])
+        rows = _in_state(user_of(request), rows, wanted["state"])
     for name in ("level", "status"):
         if wanted[name]:
             rows = rows.filter(**{name: wanted[name]})
@@ -113,7 +110,7 @@ def _authorities(user: User) -> list[tuple[str, str]]:
 @require_GET
 def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     """One enterprise: facts, confirmation, cases by state, what changed, its offices."""
-    entry, user = _entry(request, pk), _user(request)
+    entry, user = _entry(request, pk), user_of(request)
     cases = Transfer.objects.visible_to(user).filter(enterprise=entry)
     return _page(
         request, "detail", entry=entry, blocks=_blocks(entry), timeline=timeline(entry),
@@ -154,13 +151,13 @@ def _fact(entry: Enterprise, name: str) -> dict[str, str]:
 
 def add(request: HttpRequest) -> HttpResponse:
     """Put an enterprise on my list as a draft."""
-    form = EnterpriseForm(request.POST or None, places=Places(_user(request)))
+    form = EnterpriseForm(request.POST or None, places=Places(user_of(request)))
     if request.method != "POST":
         return _page(request, "edit", form=form, heading="列入国有企业名单")
     if not form.is_valid():
         return _page(request, "edit", 422, form=form, heading="列入国有企业名单")
     try:
-        entry = Enterprise.enter(by=_user(request), **form.facts())
+        entry = Enterprise.enter(by=user_of(request), **form.facts())
     except Refused as reason:
         form.add_error(None, str(reason))
         return _page(request, "edit", 422, form=form, heading="列入国有企业名单")
@@ -171,9 +168,9 @@ def add(request: HttpRequest) -> HttpResponse:
 def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Change an entry: fill in, check before and after, then save and tell HR."""
     entry = _entry(request, pk)
-    if reason := entry.why_not_amend(_user(request)):
+    if reason := entry.why_not_amend(user_of(request)):
         raise PermissionDenied(reason)
-    form = ChangeForm(request.POST or None, places=Places(_user(request)), enterprise=entry)
+    form = ChangeForm(request.POST or None, places=Places(user_of(request)), enterprise=entry)
     context: dict[str, Any] = {"entry": entry, "form": form, "heading": "更改名单"}
     if request.method != "POST":
         return _page(request, "edit", **context)
@@ -224,7 +221,7 @@ def _amended(
     data = form.cleaned_data
     try:
         entry.amend(
-            by=_user(request), reason=data["reason"], version=data["version"], **form.facts()
+            by=user_of(request), reason=data["reason"], version=data["version"], **form.facts()
         )
     except Refused as reason:
         return _page(request, "edit", 409, **context | {"form": _anew(form, entry, str(reason))})
@@ -245,15 +242,15 @@ def _anew(form: ChangeForm, entry: Enterprise, reason: str) -> ChangeForm:
 def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
     """第四条: confirm the enterprise after a look at what is confirmed."""
     entry = _entry(request, pk)
-    if not entry.is_desk_of("sasac", _user(request)):
-        raise PermissionDenied(entry.why_not_confirm(_user(request)))
-    if reason := entry.why_not_confirm(_user(request)):
+    if not entry.is_desk_of("sasac", user_of(request)):
+        raise PermissionDenied(entry.why_not_confirm(user_of(request)))
+    if reason := entry.why_not_confirm(user_of(request)):
         messages.error(request, reason)
         return redirect(entry)
     if request.method != "POST":
         return _page(request, "confirm", entry=entry, blocks=_blocks(entry))
     try:
-        entry.confirm(by=_user(request))
+        entry.confirm(by=user_of(request))
     except Refused as refused:
         messages.error(request, str(refused))
     else:
@@ -263,7 +260,7 @@ def confirm(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def acknowledge(request: HttpRequest, pk: UUID) -> HttpResponse:
     """第六条第1项: HR takes note of the entry and its changes; on request of all that wait."""
-    entry, user = _entry(request, pk), _user(request)
+    entry, user = _entry(request, pk), user_of(request)
     if not entry.is_desk_of("hr", user):
         raise PermissionDenied(entry.why_not_acknowledge(user))
     if reason := entry.why_not_acknowledge(user):
@@ -293,7 +290,7 @@ def _last_acknowledged(entry: Enterprise) -> Any:
 
 def _acknowledged(request: HttpRequest, entry: Enterprise) -> bool:
     try:
-        entry.acknowledge(by=_user(request))
+        entry.acknowledge(by=user_of(request))
     except Refused as reason:
         messages.error(request, str(reason))
         return False
@@ -322,7 +319,7 @@ def import_list(request: HttpRequest) -> HttpResponse:
         return _page(request, "import", 422, form=form, columns=imports.COLUMNS)
     file = form.cleaned_data["file"]
     try:
-        found = imports.check(file.read(), file.name, _user(request))
+        found = imports.check(file.read(), file.name, user_of(request))
     except (Rejected, SandboxError) as reason:
         form.add_error("file", str(reason))
         return _page(request, "import", 422, form=form, columns=imports.COLUMNS)
@@ -335,7 +332,7 @@ def _preview(
     if found.problems:
         return _page(request, "import_errors", status or 422, found=found)
     form = form or CommitForm(found=found)
-    sealed = [("rows", imports.token(found, _user(request)))]
+    sealed = [("rows", imports.token(found, user_of(request)))]
     return _page(request, "import_check", status or 200, found=found, form=form, hidden=sealed)
 
 
@@ -343,7 +340,7 @@ def import_confirm(request: HttpRequest) -> HttpResponse:
     """Write the rows of the preview, checked once more against the list as it is now."""
     if request.method != "POST":
         return redirect("enterprises:import")
-    found = imports.again(request.POST.get("rows", ""), _user(request))
+    found = imports.again(request.POST.get("rows", ""), user_of(request))
     if found is None:
         messages.error(request, "预览已超过一小时或不完整，没有写入任何内容，请重新上传。")
         return redirect("enterprises:import")
@@ -351,7 +348,7 @@ def import_confirm(request: HttpRequest) -> HttpResponse:
     if found.problems or not form.is_valid():
         return _preview(request, found, form, 422)
     try:
-        written = imports.commit(found, by=_user(request), **form.cleaned_data)
+        written = imports.commit(found, by=user_of(request), **form.cleaned_data)
     except Refused as reason:
         form.add_error(None, str(reason))
         return _preview(request, found, form, 409)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Error, expect, sync_playwright
@@ -44,6 +45,13 @@ PICTURES = Path(settings.BASE_DIR) / "var" / "pictures"
 _TELL = """addEventListener("securitypolicyviolation", (event) =>
   tellViolation(`${event.violatedDirective}: ${event.blockedURI} ${event.sample}`));"""
 
+_BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+_SKIPS = """(() => {
+  const first = document.querySelector("a[href], button, input:not([type=hidden]), [tabindex]");
+  return first.matches(".skip-link") && document.querySelector(first.hash)?.matches("main");
+})()"""
+_AXE = Axe()
+
 
 class Visitor:
     """Somebody at a browser: his pages, and what went wrong on them."""
@@ -51,6 +59,7 @@ class Visitor:
     def __init__(self, context: BrowserContext, address: str, username: str = "") -> None:
         self.context, self.address, self.username = context, address, username
         self.problems: list[str] = []
+        self.status = 0  # of the last page
         context.set_default_timeout(PATIENCE)
         context.expose_function("tellViolation", lambda words: self._note(f"CSP {words}"))
         context.add_init_script(_TELL)
@@ -75,6 +84,8 @@ class Visitor:
 
     def _look(self, response: Response) -> None:
         is_page = response.request.is_navigation_request()
+        if is_page:
+            self.status = response.status
         if response.status >= 500 or (response.status >= 400 and not is_page):
             self._note(f"{response.status} {response.url}")
 
@@ -131,6 +142,29 @@ class Visitor:
         expect((page or self.page).locator(".notice").filter(has_text=words)).to_be_visible()
 
 
+def violations(page: Page) -> list[str]:
+    """What axe-core finds: rule and place."""
+    found = _AXE.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    return [f"{rule['id']} {node['target']}" for rule in found for node in rule["nodes"]]
+
+
+def faults(page: Page) -> list[str]:
+    """What makes a page hard to use: axe's rules wide and on a phone, sideways scrolling, heads."""
+    found = []
+    for width, height in (WIDE, ZOOMED, PHONE):
+        page.set_viewport_size({"width": width, "height": height})
+        if (width, height) != ZOOMED:
+            found += [f"{width} px: {words}" for words in violations(page)]
+        if (beyond := page.evaluate(_BEYOND)) > 0:
+            found.append(f"{width} px: scrolls sideways by {beyond} px")
+    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+    if (heads := page.locator("h1").count()) != 1:
+        found.append(f"{heads} h1")
+    if not page.evaluate(_SKIPS):
+        found.append("the first stop of the keyboard does not lead to the content")
+    return found
+
+
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
     """The browser of this run."""
@@ -160,7 +194,7 @@ def visit(chromium: Browser, live_server: Any) -> Iterator[Callable[..., Visitor
             visitors[username] = Visitor(context, live_server.url, username)
             if username:
                 visitors[username].sign_in()
-                visitors[username].heading("等我办理的事项")
+                expect(visitors[username].page.get_by_role("button", name="退出")).to_be_visible()
         return visitors[username]
 
     yield visitor

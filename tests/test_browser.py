@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,12 +18,17 @@ from playwright.sync_api import expect
 from pypdf import PdfReader
 
 from communities.models import Area
-from tests.workbooks import FIRST_ROW, made_up_people, make_workbook
-from transfers.models import Retiree, StepEvent, Transfer
+from enterprises.models import Enterprise
+from tests.browser import faults
+from tests.factories import enterprise_of, make_transfer, staff_of
+from tests.workbooks import FIRST_ROW, made_up_people, make_workbook, table
+from transfers import workflow
+from transfers.models import ImportBatch, Retiree, StepEvent, Transfer
 from xianning import demo, walk
+from xianning.access import REGISTRY
+from xianning.models import Job, Office, User
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from pathlib import Path
 
     from playwright.sync_api import Page
@@ -98,9 +105,9 @@ def open_case(who: Visitor, step: str, name: str) -> None:
 
 
 def fill(page: Page, answers: dict[str, str | bool]) -> None:
-    """Answers by label: text, the word of a choice, or a tick."""
+    """Answers by whole label: text, the word of a choice, or a tick."""
     for label, answer in answers.items():
-        field = page.get_by_label(label)
+        field = page.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*(必填)?\s*$"))
         if answer is True:
             field.check()
         elif field.evaluate("e => e.tagName") == "SELECT":
@@ -203,14 +210,14 @@ def take_the_steps(visit: Visit, name: str, community: str, folder: Path) -> Non
     """Steps 2 to 5, each by its office."""
     clerk = visit("qiye")
     act(visit("rs"), "核定退休待遇", name, "核定",
-        核定文号="咸人社核〔2026〕60号", 待遇领取起始年月="2016-03")  # fmt: skip
+        核定文号="咸人社核〔2026〕60号", 待遇领取起始年月="2016年3月")  # fmt: skip
     scan = folder / "签字表.png"
     scan.write_bytes(walk.picture_of_a_form(name))
     open_case(clerk, "基本信息确认", name)
     form = clerk.download(clerk.page.get_by_role("button", name="打印《基本信息表》"))
     assert name in words_of(form.path())
     act(clerk, "基本信息确认", name, "确认", scan=scan, 企业经办人="华经办",
-        **{"退休人员本人已签字": True, "企业经办人已签字、企业已盖章": True, "一式三份已备齐": True})  # fmt: skip
+        **{"退休人员本人已签字": True, "企业经办人已签字、企业已盖章": True, "一式三份已备齐（企业、个人、街道社区各一份）": True})  # fmt: skip
     act(clerk, "移交人事档案", name, "移交",
         **{"档案材料（份）": "26", "页数": "84", "送档人": "许档员"})  # fmt: skip
     note = clerk.download(clerk.page.get_by_role("button", name="打印档案转递单"))
@@ -244,7 +251,7 @@ def move_the_party_member(visit: Visit) -> None:
     """Step 6: the letter, then the receipt."""
     clerk = visit("qiye")
     act(clerk, "开具组织关系介绍信", MEMBER, "开具介绍信",
-        转出党组织="中共桂泉机械厂支部委员会", 党费已交至="2026-10")  # fmt: skip
+        转出党组织="中共桂泉机械厂支部委员会", 党费已交至="2026年10月")  # fmt: skip
     letter = clerk.download(clerk.page.get_by_role("button", name="打印党员组织关系介绍信"))
     assert MEMBER in words_of(letter.path())
     act(visit("dangzu"), "接收党员组织关系", MEMBER, "接收", 经办人="周党务", 回执编号="回2026001")
@@ -340,3 +347,290 @@ def words_of(pdf: Any) -> str:
     with open(pdf, "rb") as file:
         pages = [page.extract_text() for page in PdfReader(io.BytesIO(file.read())).pages]
     return re.sub(r"[\s\u200b]+", "", "".join(pages))
+
+
+# --- every page ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Stop:
+    """A page: who opens which URL name, what he does there, and how that is answered."""
+
+    user: str
+    name: str
+    arguments: tuple[object, ...] = ()
+    query: str = ""
+    do: tuple[Callable[[Page], object], ...] = ()
+    status: int = 200
+    also: str = ""  # the URL name to which the deeds lead
+
+    def __str__(self) -> str:
+        return f"{self.user or 'nobody'} {self.name}{self.query} {self.also} {len(self.do)}"
+
+
+def press(name: str) -> Callable[[Page], None]:
+    """The button NAME, until the next page is there."""
+
+    def deed(page: Page) -> None:
+        with page.expect_navigation():
+            page.get_by_role("main").get_by_role("button", name=name).first.click()
+
+    return deed
+
+
+def answer(**answers: str | bool) -> Callable[[Page], None]:
+    return lambda page: fill(page, dict(answers))
+
+
+def send(label: str, name: str, data: bytes) -> Callable[[Page], None]:
+    """Choose a file."""
+    file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
+    return lambda page: page.get_by_label(label).set_input_files(file)  # type: ignore[arg-type]
+
+
+def tick_all(page: Page) -> None:
+    page.get_by_label("全选本页").check()
+
+
+def unfold(page: Page) -> None:
+    page.get_by_text("导出为 Excel 或 PDF").click()
+
+
+def forget(page: Page) -> None:
+    """As after signing in again elsewhere: the cookies are others."""
+    page.context.clear_cookies()
+
+
+def too_many_fields(page: Page) -> None:
+    page.evaluate(
+        """() => { for (let i = 0; i < 3100; i++) {
+          const field = document.createElement("input");
+          field.type = "hidden"; field.name = "x" + i;
+          document.querySelector("main form").append(field); } }"""
+    )
+
+
+# URL names that give no page of their own: files, redirects, parts of pages.
+NO_PAGE = {
+    "sign_out", "health", "notice_read", "communities:area_choices", "transfers:search",
+    "transfers:scan", "transfers:paper", "transfers:template", "enterprises:template",
+}  # fmt: skip
+SAID = {"原因": "其他", "说明": "材料需要核对。"}
+GOOD, BAD, NEITHER = "正确.xlsx", "有误.xlsx", "说明.xlsx"
+
+
+@pytest.fixture
+def cases() -> dict[str, Transfer]:
+    """A case at each step, one returned, one ended."""
+    steps = ("verify", "confirm", "deliver", "archives", "community", "letter", "party", "done")
+    made = {at: make_transfer(at=at, party_member=True) for at in steps}
+    staff = staff_of("qiye")
+    made["returned"] = make_transfer()
+    why = {"code": "wrong_facts", "reason": "退休年月与档案不一致，请核对。"}
+    workflow.send_back(made["returned"], "verify", by=staff["hr"], **why)
+    made["ended"] = make_transfer()
+    workflow.end(made["ended"], by=staff["enterprise"], code="mistake", reason="重复填报。")
+    return made
+
+
+def pages_for_anybody() -> list[Stop]:
+    wrong = (answer(用户名="nobody", 密码="not-the-password"), press("登录"))
+    return [
+        Stop("", "sign_in"),
+        Stop("", "sign_in", do=(press("登录"),)),
+        Stop("", "communities:card_check"),
+        Stop("", "communities:card_check", do=(answer(卡号="A1B2-C3D4-E5F6"), press("查验"))),
+        Stop("", "home", query="nothing/", status=404),
+        Stop("", "communities:card_check", do=(too_many_fields, press("查验")), status=400),
+        Stop("", "sign_in", do=(forget, press("登录")), status=403),
+        Stop("", "sign_in", do=wrong * 5, status=429),
+    ]
+
+
+def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
+    clerk = User.objects.get(username="qiye")
+    enterprise = enterprise_of("qiye")
+    job = {"kind": "export", "title": "导出移交名册", "owner": clerk, "back_url": "/rosters/"}
+    failed = Job.objects.create(state="failed", message="未能完成，请重新提交。", **job)
+    running = Job.objects.create(state="running", done=3, total=10, **job)
+    gone = Job.objects.create(state="done", result_name="移交名册.xlsx", **job)
+    reading = ImportBatch.objects.create(
+        enterprise=enterprise, uploaded_by=clerk, file_name="名单.xlsx", sha256="0",
+        state="reading", job=running,
+    )  # fmt: skip
+    people = made_up_people(3, seed=7)
+    wrong = [people[0] | {"id_number": "123", "home_phone": "1"}, *people[1:]]
+    at = {name: (case.pk,) for name, case in cases.items()}
+    signed = {"企业经办人": "华经办", "退休人员本人已签字": True,
+              "企业经办人已签字、企业已盖章": True,
+              "一式三份已备齐（企业、个人、街道社区各一份）": True}  # fmt: skip
+    scan = send("签字盖章后的扫描件", "签字表.png", walk.picture_of_a_form())
+    handed = {"档案材料（份）": "26", "送档人": "许档员"}
+    workbook = "退休人员工作簿"
+    upload = (send(workbook, GOOD, make_workbook(people)), press("上传并检查"))
+    refused = (send(workbook, BAD, make_workbook(wrong)), press("上传并检查"))
+    nothing = (send(workbook, NEITHER, table(["序号"], ["1"])), press("上传并检查"))
+    return [
+        Stop("qiye", "home"),
+        Stop("qiye", "home", query="nothing/", status=404),
+        Stop("qiye", "users", status=403),
+        Stop("qiye", "password_change"),
+        Stop("qiye", "password_change", do=(press("修改密码"),)),
+        Stop("qiye", "notices"),
+        Stop("qiye", "jobs"),
+        Stop("qiye", "job", (failed.pk,)),
+        Stop("qiye", "job", (running.pk,)),
+        Stop("qiye", "job_result", (gone.pk,), status=410),
+        Stop("qiye", "rosters"),
+        *(Stop("qiye", "roster", (name,)) for name in ("enterprises", "transfers", "archives", "party")),
+        Stop("qiye", "roster", ("transfers",), do=(unfold, press("导出")), also="job"),
+        Stop("qiye", "roster", ("transfers",), status=422, also="roster_export",
+             do=(unfold, answer(个人信息="完整"), press("导出"))),
+        Stop("qiye", "enterprises:list"),
+        Stop("qiye", "enterprises:detail", (enterprise.pk,)),
+        Stop("qiye", "transfers:list"),
+        Stop("qiye", "transfers:list", query="?waiting=deliver"),
+        Stop("qiye", "transfers:list", do=(
+            lambda page: page.get_by_label("姓名或完整身份证号").fill("查无此人"), press("查找"))),
+        *(Stop("qiye", "transfers:detail", pk) for pk in at.values()),
+        Stop("qiye", "transfers:act", (*at["returned"], "declare"), do=(press(NEXT),), status=422),
+        Stop("qiye", "transfers:act", (*at["confirm"], "confirm")),
+        Stop("qiye", "transfers:act", (*at["confirm"], "confirm"), do=(press(NEXT),), status=422),
+        Stop("qiye", "transfers:act", (*at["confirm"], "confirm"),
+             do=(scan, answer(**signed), press(NEXT))),
+        Stop("qiye", "transfers:act", (*at["confirm"], "confirm"),
+             do=(scan, answer(**signed), press(NEXT), press("返回修改"))),
+        Stop("qiye", "transfers:act", (*at["deliver"], "deliver"),
+             do=(answer(**handed), press(NEXT))),
+        Stop("qiye", "transfers:act", (*at["letter"], "letter"), do=(press(NEXT),)),
+        Stop("qiye", "transfers:withdraw", (*at["party"], "letter")),
+        Stop("qiye", "transfers:withdraw", (*at["party"], "letter"), do=(press("撤回"),), status=422),
+        Stop("qiye", "transfers:end", at["verify"]),
+        Stop("qiye", "transfers:end", at["verify"], do=(press("终止案卷"),), status=422),
+        Stop("qiye", "transfers:add"),
+        Stop("qiye", "transfers:add", do=(press("保存"),), status=422),
+        Stop("qiye", "transfers:edit", at["verify"]),
+        Stop("qiye", "transfers:detail", at["verify"], status=422, do=(press("查看"),),
+             also="transfers:reveal"),
+        Stop("qiye", "transfers:detail", at["verify"], also="transfers:reveal",
+             do=(answer(内容="住址与电话", 查看理由="本人来电核对住址"), press("查看"))),
+        Stop("qiye", "transfers:list", query="?waiting=deliver", also="transfers:bulk",
+             do=(tick_all, press("办理所选"))),
+        Stop("qiye", "transfers:list", query="?waiting=deliver", also="transfers:bulk", status=422,
+             do=(tick_all, press("办理所选"), press(NEXT))),
+        Stop("qiye", "transfers:list", query="?waiting=deliver", also="transfers:bulk",
+             do=(tick_all, press("办理所选"), answer(**handed), press(NEXT))),
+        Stop("qiye", "transfers:import_list"),
+        Stop("qiye", "transfers:import"),
+        Stop("qiye", "transfers:import", do=(press("上传并检查"),), status=422),
+        Stop("qiye", "transfers:import", do=nothing, also="transfers:import_detail"),
+        Stop("qiye", "transfers:import", do=refused, also="transfers:import_detail"),
+        Stop("qiye", "transfers:import", do=upload, also="transfers:import_detail"),
+        Stop("qiye", "transfers:import", do=(*upload, press("确认导入 3 人")),
+             also="transfers:import_detail"),
+        Stop("qiye", "transfers:import_detail", (reading.pk,)),
+        Stop("qiye", "transfers:import_list"),
+        Stop("qiye", "jobs"),
+    ]  # fmt: skip
+
+
+def pages_of_the_receivers(cases: dict[str, Transfer]) -> list[Stop]:
+    """Human resources, social insurance, community, sub-district, Party, and who only looks on."""
+    at = {name: (case.pk,) for name, case in cases.items()}
+    checked = {"已核对本人身份证": True, "已收《基本信息表》街道社区联": True}
+    return [
+        Stop("rs", "home"),
+        Stop("rs", "notices"),
+        Stop("rs", "transfers:list", query="?waiting=verify"),
+        Stop("rs", "transfers:act", (*at["verify"], "verify"), do=(press(NEXT),), status=422),
+        Stop("rs", "transfers:act", (*at["verify"], "verify"),
+             do=(answer(待遇领取起始年月="2016-03"), press(NEXT))),
+        Stop("rs", "transfers:send_back", (*at["verify"], "verify")),
+        Stop("rs", "transfers:send_back", (*at["verify"], "verify"), do=(press("退回"),), status=422),
+        Stop("shebao", "home"),
+        Stop("shebao", "transfers:act", (*at["archives"], "archives")),
+        Stop("shebao", "transfers:act", (*at["archives"], "archives"), status=422,
+             do=(answer(**{"实收材料（份）": "1"}), press(NEXT))),
+        Stop("shebao", "transfers:act", (*at["archives"], "archives"),
+             do=(answer(接收人="陶社保", 档案编号="DA-2"), press(NEXT))),
+        Stop("shequ", "home"),
+        Stop("shequ", "transfers:act", (*at["community"], "community"), do=(press(NEXT),), status=422),
+        Stop("shequ", "transfers:act", (*at["community"], "community"),
+             do=(answer(**checked), press(NEXT))),
+        Stop("shequ", "roster", ("ledger",)),
+        Stop("shequ", "communities:card_paper"),
+        Stop("shequ", "communities:card_paper", do=(press("打印所选的联系卡"),), status=422),
+        Stop("dangzu", "home"),
+        Stop("dangzu", "transfers:act", (*at["party"], "party"), do=(press(NEXT),), status=422),
+        Stop("dangzu", "transfers:act", (*at["party"], "party"),
+             do=(answer(经办人="周党务"), press(NEXT))),
+        Stop("jiedao", "home"),
+        Stop("jiedao", "transfers:detail", at["community"]),
+        Stop("yibao", "transfers:detail", at["done"]),
+        Stop("dangan", "home"),
+        Stop("shenji", "access_log"),
+        Stop("shenji", "transfers:list"),
+    ]  # fmt: skip
+
+
+def pages_of_the_keepers() -> list[Stop]:
+    """SASAC, human resources about enterprises, and the administrator."""
+    mine, changed = enterprise_of("qiye").pk, enterprise_of("zhuguan")
+    unconfirmed = Enterprise.objects.get(authority_id=demo.JIAYU).pk
+    Enterprise.objects.filter(pk=changed.pk).update(acknowledged_at=None, acknowledged_by=None)
+    office = Office.objects.get(users__username="shequ").pk
+    account = User.objects.get(username="shequ").pk
+    other_contact = (answer(联系人="新联系人", 变动原因="人员调整"), press(NEXT))
+    return [
+        Stop("gzw", "home"),
+        Stop("gzw", "enterprises:list"),
+        Stop("gzw", "enterprises:detail", (mine,)),
+        Stop("gzw", "enterprises:add"),
+        Stop("gzw", "enterprises:add", do=(press("保存"),), status=422),
+        Stop("gzw", "enterprises:edit", (mine,)),
+        Stop("gzw", "enterprises:edit", (mine,), do=other_contact),
+        Stop("gzw", "enterprises:import"),
+        Stop("gzw", "enterprises:import", do=(press("上传并检查"),), status=422),
+        Stop("gzw_jiayu", "enterprises:confirm", (unconfirmed,)),
+        Stop("rs", "enterprises:acknowledge", (changed.pk,)),
+        Stop("guanli", "home"),
+        Stop("guanli", "communities:areas"),
+        Stop("guanli", "communities:areas", query="?under=421202001000"),
+        Stop("guanli", "communities:area_edit", (demo.GUIHUA,)),
+        Stop("guanli", "communities:area_edit", (demo.GUIHUA,), status=422,
+             do=(answer(并入="万年路社区"), press("保存"))),
+        Stop("guanli", "offices"),
+        Stop("guanli", "offices", query="?q=没有此机构"),
+        Stop("guanli", "office_add"),
+        Stop("guanli", "office_add", do=(press("保存"),), status=422),
+        Stop("guanli", "office_edit", (office,)),
+        Stop("guanli", "users"),
+        Stop("guanli", "user_add"),
+        Stop("guanli", "user_add", do=(press("开设账号"),), status=422),
+        Stop("guanli", "user_edit", (account,)),
+        Stop("guanli", "user_edit", (account,), do=(press("重置密码"),)),
+    ]  # fmt: skip
+
+
+def test_every_page_passes_axe_and_fits_a_phone(
+    visit: Visit, cases: dict[str, Transfer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stops = [
+        *pages_for_anybody(), *pages_of_the_clerk(cases), *pages_of_the_receivers(cases),
+        *pages_of_the_keepers(),
+    ]  # fmt: skip
+    reached = {stop.name for stop in stops} | {stop.also for stop in stops if stop.also}
+    assert reached | NO_PAGE == set(REGISTRY)
+    found = [f"{stop}: {words}" for stop in stops for words in _faults_at(stop, visit(stop.user))]
+    assert found == []
+
+
+def _faults_at(stop: Stop, visitor: Visitor) -> list[str]:
+    page = visitor.open(stop.name, *stop.arguments, query=stop.query)
+    for deed in stop.do:
+        deed(page)
+    wrong = [] if visitor.status == stop.status else [f"answered {visitor.status}"]
+    wrong += faults(page)
+    if stop.status == 422 and not page.title().startswith("错误："):
+        wrong.append(f"title {page.title()}")
+    return wrong

@@ -55,10 +55,18 @@ def inside(code: Code, areas: Iterable[Code]) -> bool:
     return any(code.startswith(prefix(area)) for area in areas)
 
 
-def within(column: str, areas: Iterable[Code]) -> Q:
-    """Rows whose COLUMN (an area code) lies in the subtree of one of AREAS; none for no areas."""
+def within(column: str, areas: Iterable[Code], *, deepest: int = 12) -> Q:
+    """Rows whose COLUMN (an area code) lies in the subtree of one of AREAS; none for no areas.
+
+    DEEPEST says how many significant digits the codes of the column have at most. Where nothing
+    can lie below the area the condition is an equality, and the index (column, id) gives the rows
+    in order; a range would have to be sorted.
+    """
     condition = Q(pk__in=[])
     for area in areas:
+        if len(prefix(area)) >= deepest:
+            condition |= Q(**{column: area})
+            continue
         low, high = bounds(area)
         condition |= Q(**{f"{column}__gte": low, f"{column}__lt": high})
     return condition
@@ -154,8 +162,12 @@ def cases(user: User | AnonymousUser, through: str = "") -> Q:
         rows |= Q(**{f"{through}enterprise_id__in": mine.enterprises})
     for slug, codes in mine.areas.items():
         for column in ROLES[slug].sees:
-            rows |= within(f"{through}{column}_id", codes)
+            rows |= within(f"{through}{column}_id", codes, deepest=_DEEPEST.get(column, 12))
     return rows
+
+
+# These columns of a case hold cities and counties only.
+_DEEPEST = {"authority": 6, "archive_area": 6}
 
 
 # --- the registry -------------------------------------------------------------------------------

@@ -14,6 +14,7 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
 from communities.models import Area
+from xianning.access import user_of
 from xianning.fields import body_name
 from xianning.models import Office, User
 from xianning.office_forms import OfficeForm, UserForm, accounts, first_password
@@ -26,10 +27,6 @@ if TYPE_CHECKING:
 ROLE_CHOICES = [(role.slug, role.name) for role in ROLES.values()]
 
 
-def _user(request: HttpRequest) -> User:
-    return request.user  # type: ignore[return-value]
-
-
 def _page(request: HttpRequest, template: str, status: int = 200, **context: Any) -> HttpResponse:
     return render(request, f"xianning/{template}.html", context, status=status)
 
@@ -40,7 +37,7 @@ def _page(request: HttpRequest, template: str, status: int = 200, **context: Any
 @require_GET
 def offices(request: HttpRequest) -> HttpResponse:
     """Offices inside my area, with how many people act for each."""
-    rows = Office.objects.visible_to(_user(request))
+    rows = Office.objects.visible_to(user_of(request))
     if role := request.GET.get("role", ""):
         if role not in ROLES:
             raise Http404
@@ -66,8 +63,8 @@ def offices(request: HttpRequest) -> HttpResponse:
 
 def office_add(request: HttpRequest) -> HttpResponse:
     """Set up an office; `?area=` presets its place."""
-    area = Area.objects.visible_to(_user(request)).filter(pk=request.GET.get("area", "")).first()
-    form = OfficeForm(request.POST or None, admin=_user(request), initial={"area": area})
+    area = Area.objects.visible_to(user_of(request)).filter(pk=request.GET.get("area", "")).first()
+    form = OfficeForm(request.POST or None, admin=user_of(request), initial={"area": area})
     if request.method == "POST" and form.is_valid():
         office = form.save()
         messages.success(request, f"{office}已设立，可以为其开设账号。")
@@ -79,9 +76,9 @@ def office_add(request: HttpRequest) -> HttpResponse:
 def office_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Address and contact of an office, its people, its end."""
     office = get_object_or_404(
-        Office.objects.visible_to(_user(request)).select_related("area", "enterprise"), pk=pk
+        Office.objects.visible_to(user_of(request)).select_related("area", "enterprise"), pk=pk
     )
-    form = OfficeForm(request.POST or None, instance=office, admin=_user(request))
+    form = OfficeForm(request.POST or None, instance=office, admin=user_of(request))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, f"{office}已更改。")
@@ -99,7 +96,7 @@ def office_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 @require_GET
 def users(request: HttpRequest) -> HttpResponse:
     """Accounts that I keep, the newest first."""
-    rows = accounts(_user(request))
+    rows = accounts(user_of(request))
     if state := request.GET.get("state", ""):
         if state not in ("active", "inactive"):
             raise Http404
@@ -114,7 +111,7 @@ def users(request: HttpRequest) -> HttpResponse:
 @sensitive_variables("password")
 def user_add(request: HttpRequest) -> HttpResponse:
     """Open an account; its first password is shown once. `?office=` presets the office."""
-    form = UserForm(request.POST or None, admin=_user(request), initial=_preset(request))
+    form = UserForm(request.POST or None, admin=user_of(request), initial=_preset(request))
     if request.method == "POST" and form.is_valid():
         password = _new_password(form.instance)
         user = form.save()
@@ -128,7 +125,7 @@ def _preset(request: HttpRequest) -> dict[str, str]:
         pk = UUID(request.GET.get("office", ""))
     except ValueError:
         return {}
-    office = Office.objects.visible_to(_user(request)).filter(pk=pk).first()
+    office = Office.objects.visible_to(user_of(request)).filter(pk=pk).first()
     return {"join": office.name} if office else {}
 
 
@@ -143,7 +140,7 @@ def _new_password(user: User) -> str:
 @sensitive_variables("password")
 def user_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Name and offices of an account, its deactivation, a new first password."""
-    account = get_object_or_404(accounts(_user(request)), pk=pk)
+    account = get_object_or_404(accounts(user_of(request)), pk=pk)
     if request.method == "POST" and "password" in request.POST:
         if account == request.user:
             messages.error(request, "自己的密码请在“修改密码”中更改。")
@@ -151,7 +148,7 @@ def user_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
         password = _new_password(account)
         account.save()
         return _page(request, "user_password", account=account, password=password, is_new=False)
-    form = UserForm(request.POST or None, instance=account, admin=_user(request))
+    form = UserForm(request.POST or None, instance=account, admin=user_of(request))
     if request.method == "POST" and form.is_valid():
         form.save()
         messages.success(request, f"{account}的账号已更改，立即生效。")
