@@ -122,9 +122,12 @@ class Roster:
         wrap = Alignment(wrap_text=True, vertical="center")
         sheet.append([self._cell(sheet, self.title, Font(bold=True, size=16))])
         sheet.append([self._cell(sheet, made.line, Font(size=9, color="555555"))])
+        sheet.row_dimensions[3].height = 30
         sheet.append([self._cell(sheet, text, head, border, wrap) for text in self.headings])
-        count = 0
+        count, widths = 0, [6, *(c.width for c in self.columns)]
         for line in self.lines(rows, clear=made.clear):
+            # Not every program works out the height of a row with wrapped text by itself.
+            sheet.row_dimensions[count + 4].height = 15 * _lines(line, widths)
             sheet.append([self._cell(sheet, text, body, border, wrap) for text in line])
             count += 1
             if count % 200 == 0:
@@ -142,7 +145,7 @@ class Roster:
 
     def _set_up(self, sheet: Any) -> None:
         for index, width in enumerate([6, *(c.width for c in self.columns)], start=1):
-            sheet.column_dimensions[get_column_letter(index)].width = width + 3
+            sheet.column_dimensions[get_column_letter(index)].width = width + 1.5
         sheet.freeze_panes = "C4"
         sheet.print_title_rows = "1:3"
         sheet.page_setup.orientation = "landscape"
@@ -223,6 +226,14 @@ def _size(text: str, room: float) -> str:
         if lines * point * 1.15 <= ROW_MM:
             return f"s{index}"
     return f"s{len(SIZES) - 1}"
+
+
+def _lines(line: list[str], widths: list[int]) -> int:
+    """How many lines the fullest cell of a sheet's row takes (widths in half-width characters)."""
+    return max(
+        -(-sum(1 if character.isascii() else 2 for character in text) // width) or 1
+        for text, width in zip(line, widths, strict=True)
+    )
 
 
 def _breakable(text: str) -> str:

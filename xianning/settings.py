@@ -259,6 +259,8 @@ TASKS = {
     }
 }
 
+JOB_LEASE = env_int("JOB_LEASE", 60)  # seconds
+
 SILENCED_SYSTEM_CHECKS: list[str] = []
 LOGGING = {
     "version": 1,
