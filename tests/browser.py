@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from axe_playwright_python.base import AXE_SCRIPT
 from django.conf import settings
 from django.urls import reverse
 from playwright.sync_api import Error, expect, sync_playwright
@@ -47,10 +47,17 @@ _TELL = """addEventListener("securitypolicyviolation", (event) =>
 
 _BEYOND = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 _SKIPS = """(() => {
+  if (!document.querySelector("nav, .skip-link")) return true;  // nothing to skip
   const first = document.querySelector("a[href], button, input:not([type=hidden]), [tabindex]");
   return first.matches(".skip-link") && document.querySelector(first.hash)?.matches("main");
 })()"""
-_AXE = Axe()
+_FOCUSED = "document.activeElement.outerHTML.slice(0, 200)"
+_SHOWS_FOCUS = """(() => {
+  const element = document.activeElement, style = getComputedStyle(element);
+  const box = element.getBoundingClientRect();
+  return element.matches("body, main") || (style.outlineStyle !== "none"
+    && parseFloat(style.outlineWidth) >= 2 && box.bottom > 0 && box.top < innerHeight);
+})()"""
 
 
 class Visitor:
@@ -94,6 +101,25 @@ class Visitor:
         found, self.problems = self.problems, []
         assert found == []
 
+    def faults(self) -> list[str]:
+        """What makes the page hard to use: axe's rules wide and on a phone, sideways scrolling …"""
+        page, found = self.page, []
+        page.evaluate(AXE_SCRIPT)
+        for width, height in (WIDE, ZOOMED, PHONE):
+            page.set_viewport_size({"width": width, "height": height})
+            if (width, height) != ZOOMED:
+                found += [f"{width} px: {words}" for words in _violations(page)]
+            if (beyond := page.evaluate(_BEYOND)) > 0:
+                found.append(f"{width} px: scrolls sideways by {beyond} px")
+        page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
+        if (heads := page.locator("h1").count()) != 1:
+            found.append(f"{heads} h1")
+        if not page.evaluate(_SKIPS):
+            found.append("the first stop of the keyboard does not lead to the content")
+        if page.locator(".error-summary").count() and not page.title().startswith("错误："):
+            found.append(f"title {page.title()}")
+        return found
+
     # --- going about ---
 
     def open(self, name: str, *arguments: object, query: str = "") -> Page:
@@ -127,6 +153,15 @@ class Visitor:
         bar = self.page.get_by_role("navigation", name="主导航")
         bar.get_by_role("link", name=entry).click()
 
+    def tab_to(self, target: Locator) -> None:
+        """By the keyboard alone; each place on the way shows that it has the focus."""
+        for _ in range(120):
+            self.page.keyboard.press("Tab")
+            assert self.page.evaluate(_SHOWS_FOCUS), self.page.evaluate(_FOCUSED)
+            if target.evaluate("element => element === document.activeElement"):
+                return
+        raise AssertionError(f"{target} is not reached by the keyboard")
+
     def download(self, control: Locator) -> Download:
         """The file that CONTROL gives."""
         with self.page.expect_download(timeout=PATIENCE) as waiting:
@@ -142,27 +177,10 @@ class Visitor:
         expect((page or self.page).locator(".notice").filter(has_text=words)).to_be_visible()
 
 
-def violations(page: Page) -> list[str]:
+def _violations(page: Page) -> list[str]:
     """What axe-core finds: rule and place."""
-    found = _AXE.run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    found = page.evaluate("axe.run({reporter: 'no-passes'}).then(found => found.violations)")
     return [f"{rule['id']} {node['target']}" for rule in found for node in rule["nodes"]]
-
-
-def faults(page: Page) -> list[str]:
-    """What makes a page hard to use: axe's rules wide and on a phone, sideways scrolling, heads."""
-    found = []
-    for width, height in (WIDE, ZOOMED, PHONE):
-        page.set_viewport_size({"width": width, "height": height})
-        if (width, height) != ZOOMED:
-            found += [f"{width} px: {words}" for words in violations(page)]
-        if (beyond := page.evaluate(_BEYOND)) > 0:
-            found.append(f"{width} px: scrolls sideways by {beyond} px")
-    page.set_viewport_size({"width": WIDE[0], "height": WIDE[1]})
-    if (heads := page.locator("h1").count()) != 1:
-        found.append(f"{heads} h1")
-    if not page.evaluate(_SKIPS):
-        found.append("the first stop of the keyboard does not lead to the content")
-    return found
 
 
 @pytest.fixture(scope="session")
@@ -185,10 +203,10 @@ def visit(chromium: Browser, live_server: Any) -> Iterator[Callable[..., Visitor
     """
     visitors: dict[str, Visitor] = {}
 
-    def visitor(username: str = "") -> Visitor:
+    def visitor(username: str = "", scripts: bool = True) -> Visitor:
         if username not in visitors:
             context = chromium.new_context(
-                locale="zh-CN", timezone_id="Asia/Shanghai",
+                locale="zh-CN", timezone_id="Asia/Shanghai", java_script_enabled=scripts,
                 viewport={"width": WIDE[0], "height": WIDE[1]},
             )  # fmt: skip
             visitors[username] = Visitor(context, live_server.url, username)
