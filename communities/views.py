@@ -22,6 +22,7 @@ from xianning import access, standards
 from xianning.access import user_of
 from xianning.models import AccessLog
 from xianning.pages import keyset
+from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -190,9 +191,13 @@ def card_paper(request: HttpRequest) -> HttpResponse:
             user_of(request), AccessLog.Kind.PAPER, "社区联系卡", transfer=entry.transfer,
             address=access.client_address(request),
         )  # fmt: skip
-    sheet = documents.contact_cards_sheet(
-        chosen, check_url=request.build_absolute_uri(reverse("communities:card_check"))
-    )
+    try:
+        sheet = documents.contact_cards_sheet(
+            chosen, check_url=request.build_absolute_uri(reverse("communities:card_check"))
+        )
+    except (Rejected, SandboxError) as reason:
+        messages.error(request, str(reason))
+        return redirect("communities:card_paper")
     response = HttpResponse(sheet, content_type="application/pdf")
     response["Content-Disposition"] = 'attachment; filename="contact-cards.pdf"'
     return response

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from xianning import pdf
 from xianning.models import Office
@@ -12,25 +12,45 @@ if TYPE_CHECKING:
     from party.models import PartyMove
 
 FULL_MEMBER = "01"
+LETTER_LINES = 1.75
+# Room for the sentences of stub and letter, in millimetres, and their printed words in ems.
+STUB_BOX, STUB_WORDS = (173.0, 31.0), 24
+LETTER_BOX, LETTER_WORDS = (173.0, 58.0), 75
 
 
-def introduction_letter(move: PartyMove) -> bytes:
+class Word(NamedTuple):
+    """One of two alternatives; the one that does not apply is struck out."""
+
+    text: str
+    struck: bool
+
+
+def introduction_letter(move: PartyMove) -> pdf.Pdf:
     """Three slips; dues month and days of validity in capital numerals."""
     case = move.transfer
     person = case.retiree
     sender = Office.objects.filter(role="enterprise", enterprise=case.enterprise).first()
+    full = person.political_status == FULL_MEMBER
+    given = person.name + move.from_organization + move.to_organization
+    reach = [getattr(sender, name, "") for name in ("address", "phone", "fax", "postcode")]
     context = {
         "move": move,
         "person": person,
         "age": person.age(move.issued_on),
-        "sexes": [("男", person.sex != "1"), ("女", person.sex != "2")],
-        "kinds": [
-            ("正式", person.political_status != FULL_MEMBER),
-            ("预备", person.political_status == FULL_MEMBER),
-        ],
+        "sexes": [Word("男", person.sex == "2"), Word("女", person.sex == "1")],
+        "kinds": [Word("预备", full), Word("正式", not full)],
         "dues": month_in_capitals(move.dues_until),
         "days": in_capitals(move.valid_days),
-        "sender": sender,
-        "origin": case.enterprise.transferor,
-    }
+        "reach": reach,
+        "stub_size": pdf.fitting(
+            given + "　" * STUB_WORDS, *STUB_BOX, pdf.TEXT_SIZES, LETTER_LINES
+        ),
+        "letter_size": pdf.fitting(
+            given + move.to_organization + "　" * LETTER_WORDS, *LETTER_BOX, pdf.TEXT_SIZES,
+            LETTER_LINES,
+        ),
+        "reach_size": pdf.fitting("　" * 40 + person.phone + "".join(reach), 173, 24,
+                                  (11.0, 10.0, 9.0, 8.0), LETTER_LINES),
+        "code": pdf.mark("LETTER", move.pk),
+    }  # fmt: skip
     return pdf.render("print/introduction_letter.html", context)

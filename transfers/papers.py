@@ -6,22 +6,27 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from django.contrib import messages
 from django.urls import reverse
 
 from archives.documents import delivery_note
 from archives.models import PersonnelFile
-from communities.documents import contact_cards_sheet
+from communities.documents import contact_card, contact_cards_sheet
 from communities.models import Reception
 from party.documents import introduction_letter
 from party.models import PartyMove
 from transfers.documents import basic_information_form
 from xianning import access
+from xianning.access import user_of
+from xianning.models import AccessLog
+from xianning.pdf import HOLE
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from transfers.models import Transfer
     from xianning.models import User
+    from xianning.pdf import Pdf
 
 
 @dataclass(frozen=True)
@@ -32,7 +37,7 @@ class Paper:
     article: str
     role: str
     why_not: Callable[[Transfer], str | None]
-    render: Callable[[Transfer, HttpRequest], bytes]
+    make: Callable[[Transfer, HttpRequest], Pdf]
 
     def concerns(self, case: Transfer, user: User) -> bool:
         """Whether USER's office prints this paper for this case."""
@@ -41,6 +46,22 @@ class Paper:
             return mine.may_act("enterprise", enterprise=case.enterprise_id)
         area = case.party_area_id if self.role == "party" else case.community_id
         return mine.may_act(self.role, area=area)
+
+    def render(self, case: Transfer, request: HttpRequest) -> Pdf:
+        """The paper. A character that no font has is left to the pen, and that is on record.
+
+        Raises sandbox.Rejected or sandbox.SandboxError with a sentence for the user.
+        """
+        made = self.make(case, request)
+        if made.missing:
+            signs = "、".join(f"{sign}（U+{ord(sign):04X}）" for sign in made.missing)
+            note = f"字库中没有{signs}，{self.title}上印作“{HOLE}”，请用笔填写。"
+            messages.warning(request, note)
+            AccessLog.write(
+                user_of(request), AccessLog.Kind.PAPER, note[:200], transfer=case,
+                address=access.client_address(request),
+            )  # fmt: skip
+        return made
 
 
 def _form_is_ready(case: Transfer) -> str | None:
@@ -64,11 +85,12 @@ def _card_is_issued(case: Transfer) -> str | None:
     return None if entry and entry.card else "街道社区接收后才能打印。"
 
 
-def _card(case: Transfer, request: HttpRequest) -> bytes:
-    entry = Reception.objects.select_related("transfer__retiree", "community").get(transfer=case)
-    return contact_cards_sheet(
-        [entry], check_url=request.build_absolute_uri(reverse("communities:card_check"))
-    )
+def _entry(case: Transfer) -> Reception:
+    return Reception.objects.select_related("transfer__retiree", "community").get(transfer=case)
+
+
+def _check_url(request: HttpRequest) -> str:
+    return request.build_absolute_uri(reverse("communities:card_check"))
 
 
 PAPERS: dict[str, Paper] = {
@@ -80,7 +102,14 @@ PAPERS: dict[str, Paper] = {
         "档案转递单", "第六条第4项", "enterprise", _file_is_sent,
         lambda case, _request: delivery_note(PersonnelFile.objects.get(transfer=case).note),
     ),
-    "card": Paper("社区联系卡", "第六条第5项", "community", _card_is_issued, _card),
+    "card": Paper(
+        "社区联系卡", "第六条第5项", "community", _card_is_issued,
+        lambda case, request: contact_cards_sheet([_entry(case)], check_url=_check_url(request)),
+    ),
+    "card_stock": Paper(
+        "社区联系卡（名片卡纸）", "第六条第5项", "community", _card_is_issued,
+        lambda case, request: contact_card(_entry(case), check_url=_check_url(request)),
+    ),
     "letter": Paper(
         "党员组织关系介绍信", "第六条第6项", "enterprise", _letter_is_issued,
         lambda case, _request: introduction_letter(

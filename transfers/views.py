@@ -26,6 +26,7 @@ from xianning.access import user_of
 from xianning.downloads import download
 from xianning.models import AccessLog
 from xianning.pages import keyset
+from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -323,8 +324,13 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         user_of(request), AccessLog.Kind.PAPER, sheet.title, transfer=case,
         address=access.client_address(request),
     )  # fmt: skip
+    try:
+        data = sheet.render(case, request)
+    except (Rejected, SandboxError) as reason:
+        messages.error(request, str(reason))
+        return redirect(case)
     file_name = f"{sheet.title.strip('《》')}-{case.retiree.name}-{case.number}.pdf"
-    return download(sheet.render(case, request), file_name, "application/pdf")
+    return download(data, file_name, "application/pdf")
 
 
 @require_POST

@@ -61,17 +61,6 @@ def since(value: date | datetime | None) -> str:
     return f"{days} 天" if days > 0 else "今天"
 
 
-@register.filter
-def fit(text: Any, room: int) -> str:
-    """Class of a size at which TEXT fits a printed box of ROOM half-width characters a line.
-
-    Two lines fit at the usual size; longer texts shrink in steps and then wrap.
-    """
-    length = sum(1 if character.isascii() else 2 for character in str(text or ""))
-    lines = length / max(1, room)
-    return "" if lines <= 1 else "z1" if lines <= 2 else "z2" if lines <= 3.2 else "z3"
-
-
 # --- states: a word and a sign, never colour alone ------------------------------------------------
 
 
