@@ -206,6 +206,8 @@ def return_and_file_again(hr: Visitor, clerk: Visitor) -> None:
         "信息有误：文化程度与档案不一致，请核对。"
     )
     clerk.follow("更改信息")
+    fill(clerk.page, {"更改理由": "按人社部门意见更正"})
+    clerk.press("打开")
     fill(clerk.page, {"文化程度": "普通高中"})
     clerk.press("保存")
     clerk.told("已更改：文化程度。")
@@ -222,7 +224,7 @@ def take_the_steps(visit: Visit, name: str, community: str, folder: Path) -> Non
     open_case(clerk, "基本信息确认", name)
     form = clerk.download(clerk.page.get_by_role("button", name="打印《基本信息表》"))
     assert name in words_of(form.path())
-    act(clerk, "基本信息确认", name, "确认", SIGNED, scan=scan)
+    act(clerk, "基本信息确认", name, "登记签字", SIGNED, scan=scan)
     act(clerk, "移交人事档案", name, "移交",
         {"档案材料（份）": "26", "页数": "84", "送档人": "许档员"})  # fmt: skip
     note = clerk.download(clerk.page.get_by_role("button", name="打印档案转递单"))
@@ -511,6 +513,7 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("qiye", "transfers:add"),
         Stop("qiye", "transfers:add", do=(press("保存"),), status=422),
         Stop("qiye", "transfers:edit", at["verify"]),
+        Stop("qiye", "transfers:edit", at["verify"], do=(press("打开"),), status=422),
         Stop("qiye", "transfers:detail", at["verify"], status=422, do=(press("查看"),),
              also="transfers:reveal"),
         Stop("qiye", "transfers:detail", at["verify"], also="transfers:reveal",

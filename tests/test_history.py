@@ -42,6 +42,17 @@ def test_the_page_masks_until_a_reason_is_on_record(sign_in: Callable[[str], Cli
     assert trace.what == "住址与电话"
 
 
+def test_the_page_of_changes_shows_nothing_before_its_reason(
+    sign_in: Callable[[str], Client],
+) -> None:
+    case, client = make_transfer(at="confirm"), sign_in("qiye")
+    path = reverse("transfers:edit", args=[case.pk])
+    for response in (client.get(path), client.post(path, {"open": "1", "why": "改"})):
+        assert case.retiree.id_number not in response.content.decode()
+        assert case.retiree.home_phone not in response.content.decode()
+    assert not AccessLog.objects.exists()
+
+
 def test_nothing_is_shown_when_the_trace_cannot_be_written(
     sign_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -86,7 +97,9 @@ def test_an_amendment_shows_before_and_after_with_private_values_masked(
 ) -> None:
     case, client = make_transfer(at="confirm"), sign_in("qiye")
     path = reverse("transfers:edit", args=[case.pk])
-    form = client.get(path).context["form"]
+    opened = client.post(path, {"open": "1", "why": "本人要求更改电话"})
+    assert AccessLog.objects.get().reason == "本人要求更改电话"
+    form = opened.context["form"]
     data = {f.name: f.value() for f in form if f.value() not in (None, "")}
     old = case.retiree.home_phone
     data |= {"home_phone": "13900000007", "former_post": "退管员"}

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transfers.models import Transfer
 
 __all__ = [
-    "ConfirmForm", "DeclareForm", "EndForm", "ReasonForm", "RetireeForm", "RevealForm",
+    "ConfirmForm", "DeclareForm", "EndForm", "OpenForm", "ReasonForm", "RetireeForm", "RevealForm",
     "SearchForm", "StepForm", "VerifyForm",
 ]  # fmt: skip
 
@@ -84,7 +84,7 @@ class VerifyForm(StepForm):
 class ConfirmForm(StepForm):
     """第六条第3项: signed by the retiree and the clerk, sealed by the enterprise, in three copies."""
 
-    button = "确认"
+    button = "登记签字"
     advice = (
         "请先打印《基本信息表》一式三份，由退休人员本人和企业经办人签字、企业盖章，再上传扫描件。"
     )
@@ -169,6 +169,12 @@ class EndForm(forms.Form):
 
     code = forms.ChoiceField(label="原因", choices=[("", "请选择"), *EndReason.choices])
     reason = forms.CharField(label="说明", max_length=200, widget=forms.Textarea(attrs={"rows": 3}))
+
+
+class OpenForm(forms.Form):
+    """Why the facts of a person are opened for a change: the page shows them all (第十一条)."""
+
+    why = forms.CharField(label="更改理由", min_length=4, max_length=200)
 
 
 class RevealForm(forms.Form):

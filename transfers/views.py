@@ -16,7 +16,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from enterprises.models import Enterprise
 from transfers import casefile, workflow
-from transfers.forms import RevealForm, SearchForm
+from transfers.forms import OpenForm, RevealForm, SearchForm
 from transfers.models import Retiree, Scan, Transfer, TransferStep
 from transfers.papers import PAPERS
 from transfers.retiree_form import RetireeForm
@@ -278,8 +278,10 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
             raise PermissionDenied(reason)
         messages.error(request, reason)
         return redirect(case)
-    form = RetireeForm(request.POST or None, enterprise=case.enterprise, transfer=case)
-    if request.method == "POST" and form.is_valid():
+    if request.method != "POST" or "open" in request.POST:
+        return _open_edit(request, case)
+    form = RetireeForm(request.POST, enterprise=case.enterprise, transfer=case)
+    if form.is_valid():
         try:
             changed = workflow.amend(case, form, by=user_of(request))
         except workflow.Refused as refusal:
@@ -291,8 +293,22 @@ def edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     return _edit_page(request, form, case=case, enterprise=case.enterprise)
 
 
-def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpResponse:
+def _open_edit(request: HttpRequest, case: Transfer) -> HttpResponse:
+    """Ask why, put it on record, then show the form with everything that is known."""
+    asked = OpenForm(request.POST or None)
+    if request.method == "POST" and asked.is_valid():
+        AccessLog.write(
+            user_of(request), AccessLog.Kind.REVEAL, "更改信息（全部登记内容）", transfer=case,
+            reason=asked.cleaned_data["why"], address=access.client_address(request),
+        )  # fmt: skip
+        form = RetireeForm(enterprise=case.enterprise, transfer=case)
+        return _edit_page(request, form, case=case, enterprise=case.enterprise)
     status = 422 if request.method == "POST" else 200
+    return render(request, "transfers/edit_open.html", {"case": case, "form": asked}, status=status)
+
+
+def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpResponse:
+    status = 422 if form.is_bound else 200
     case = context.get("case")
     context |= {
         "form": form,
