@@ -38,6 +38,8 @@ class DeliveryNote(Record):
         ]
 
     class Privacy:
+        about, kept = "case", "case"
+        purpose = "档案转递单（第六条第4项）"
         private: dict[str, str] = {}
         open = {"enterprise", "receiver", "year", "serial", "delivered_on", "carrier"}
 
@@ -93,6 +95,8 @@ class PersonnelFile(Record):
         ]  # fmt: skip
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "人事档案的移交和接收（第六条第4项）"
         private: dict[str, str] = {}
         open = {
             "transfer", "note", "originals", "duplicates", "items", "pages", "reason", "missing",

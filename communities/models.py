@@ -12,7 +12,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from xianning import access
-from xianning.models import Record, Sequence
+from xianning.models import Record, Sequence, Traced
 from xianning.roles import permissions_on
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 class AreaQuerySet(models.QuerySet["Area"]):
     def visible_to(self, user: User) -> AreaQuerySet:
         """Divisions are public; administrators maintain those below their own."""
-        mine = access.scope(user).areas.get("administrator", frozenset())
+        mine = access.scope(user).areas.get("system_admin", frozenset())
         return self.filter(access.within("code", mine))
 
     def receiving(self) -> AreaQuerySet:
@@ -36,7 +36,7 @@ class AreaQuerySet(models.QuerySet["Area"]):
         return self.filter(access.within("code", [code]))
 
 
-class Area(models.Model):
+class Area(Traced):
     """A division: province, city, county, township level, community or village.
 
     The code is the 12-digit statistical code; `source` says whose numbering it is, because the
@@ -81,6 +81,8 @@ class Area(models.Model):
         ]
 
     class Privacy:
+        about, kept = "public", "permanent"
+        purpose = "行政区划"
         private: dict[str, str] = {}
         open = {
             "code", "name", "level", "parent", "full_name", "source", "receives", "successor",
@@ -143,6 +145,8 @@ class Reception(Record):
         indexes = [models.Index(fields=["community", "-id"], name="reception_community")]
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "报到备案和管理台账（第六条第5项）"
         private: dict[str, str] = {}
         open = {
             "transfer", "community", "ledger_number", "checked_in_on", "form_received", "officer",
@@ -218,6 +222,8 @@ class ContactCard(Record):
         ]
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "社区联系卡（第六条第5项）"
         private: dict[str, str] = {}
         open = {"reception", "number", "issued_on", "issued_by", "voided_on"}
 

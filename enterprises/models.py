@@ -157,6 +157,8 @@ class Enterprise(Record):
         ]
 
     class Privacy:
+        about, kept = "office", "permanent"
+        purpose = "国有企业名单的确认和签收（第六条第1项）"
         private: dict[str, str] = {}
         open = {
             "name", "credit_code", "level", "holding", "status", "group", "parent_company",

@@ -78,6 +78,8 @@ class PartyMove(Record):
         ]
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "党员组织关系转接（第六条第6项）"
         private: dict[str, str] = {}
         open = {
             "transfer", "enterprise", "year", "serial", "from_organization", "from_committee",

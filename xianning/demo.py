@@ -163,5 +163,7 @@ OFFICES = (
     DemoOffice("dangzu", "周党务", "party", WENQUAN, "中共温泉街道工作委员会（演示）"),
     DemoOffice("dangzu_chibi", "吴党务", "party", PUQI, "中共蒲圻街道工作委员会（演示）"),
     DemoOffice("shenji", "郑审计", "auditor", CITY, "咸宁市审计部门（演示）"),
-    DemoOffice("guanli", "朱管理", "administrator", CITY, "咸宁市信息管理（演示）"),
+    DemoOffice("guanli", "朱管理", "system_admin", CITY, "咸宁市系统管理（演示）"),
+    DemoOffice("anquan", "沈安全", "security_admin", CITY, "咸宁市安全管理（演示）"),
+    DemoOffice("shenjiguan", "韩审计", "audit_admin", CITY, "咸宁市审计管理（演示）"),
 )

@@ -6,6 +6,7 @@ A role is a Django group of the same slug. The place where it holds is a guardia
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -18,6 +19,10 @@ RIGHTS: dict[str, str] = {
     "view_access_log": "查看个人信息访问记录",
     "manage_offices": "维护机构与人员账号",
     "manage_areas": "维护行政区划",
+    "approve_grants": "核准人员授权",
+    "approve_exports": "核准大批导出",
+    "view_audit": "查阅审计记录",
+    "trace_leaks": "追查泄露的名册",
 }
 
 
@@ -83,14 +88,37 @@ ROLES: dict[str, Role] = {
         Role(
             "auditor", "审计人员", "查看案卷与访问记录，导出名册，不办理事项", "area",
             levels=("city", "county"), sees=("authority", "community"),
-            rights=frozenset({"export_rosters", "view_access_log"}),
+            rights=frozenset({"export_rosters", "view_access_log", "view_audit", "trace_leaks"}),
+        ),
+        # 等保 8.1.5: three administrators; nobody is two of them, none of them sees a retiree.
+        Role(
+            "system_admin", "系统管理员", "维护区划、机构与账号，申请授权；看不到业务数据", "area",
+            levels=("city",), acts_below=True, rights=frozenset({"manage_offices", "manage_areas"}),
         ),
         Role(
-            "administrator", "系统管理员", "维护区划、机构与账号，看不到业务数据", "area",
-            levels=("city",), rights=frozenset({"manage_offices", "manage_areas"}),
+            "security_admin", "安全管理员", "核准授权和大批导出，维护安全策略；看不到业务数据", "area",
+            levels=("city",), acts_below=True, rights=frozenset({"approve_grants", "approve_exports"}),
+        ),
+        Role(
+            "audit_admin", "审计管理员", "查阅和校验审计记录，追查泄露；看不到业务数据", "area",
+            levels=("city",), acts_below=True,
+            rights=frozenset({"view_audit", "trace_leaks"}),
         ),
     )
 }  # fmt: skip
+
+
+# Who keeps accounts, grants or the audit has no part in the business, and none in each other's.
+ADMINISTRATORS = frozenset({"system_admin", "security_admin", "audit_admin"})
+APART = ADMINISTRATORS | {"auditor"}
+
+
+def why_not_together(roles: Iterable[str], new: str) -> str | None:
+    """Why who holds ROLES must not hold NEW too, as a sentence (等保 L3-CES1-08); None if he may."""
+    for role in roles:
+        if role != new and APART & {role, new}:
+            return f"{ROLES[role].name}不得兼任{ROLES[new].name}，请先移出原机构或另开账号。"
+    return None
 
 
 def permission(slug: str) -> str:

@@ -6,8 +6,9 @@ from transfers.models.batches import ImportBatch
 from transfers.models.cases import StepEvent, Transfer, TransferStep
 from transfers.models.evidence import Scan, SignedForm
 from transfers.models.retirees import PARTY_MEMBER, NameGram, Retiree
+from transfers.models.rights import Consent, RightsRequest, Tombstone
 
 __all__ = [
-    "PARTY_MEMBER", "ImportBatch", "NameGram", "Retiree", "Scan", "SignedForm", "StepEvent",
-    "Transfer", "TransferStep",
+    "PARTY_MEMBER", "Consent", "ImportBatch", "NameGram", "Retiree", "RightsRequest", "Scan",
+    "SignedForm", "StepEvent", "Tombstone", "Transfer", "TransferStep",
 ]  # fmt: skip

@@ -58,6 +58,8 @@ class ImportBatch(Record):
         indexes = [models.Index(fields=["enterprise", "-id"], name="batch_enterprise")]
 
     class Privacy:
+        about, kept = "office", "work"
+        purpose = "批量申报：检查结果和错误报告（第六条第2项）"
         private = {"report": "hidden"}
         open = {
             "enterprise", "uploaded_by", "uploaded_at", "file_name", "sha256", "file", "state",

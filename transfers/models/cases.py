@@ -9,6 +9,7 @@ from django.db import models
 from django.db.models import Exists, OuterRef, Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from simple_history.models import HistoricalRecords
 
 from transfers.choices import (
@@ -18,7 +19,7 @@ from transfers.choices import (
 from transfers.models.retirees import NameGram, Retiree
 from xianning import access, standards
 from xianning.models import Record
-from xianning.privacy import blind_index
+from xianning.privacy import blind_index, blind_indexes
 
 if TYPE_CHECKING:
     from datetime import date
@@ -44,7 +45,7 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
         return rows.filter(retiree__name__contains=text) if len(text) > 2 else rows
 
     def with_id_number(self, id_number: str) -> TransferQuerySet:
-        return self.filter(retiree__id_index=blind_index(id_number, "id_number"))
+        return self.filter(retiree__id_index__in=blind_indexes(id_number, "id_number"))
 
 
 class Transfer(Record):
@@ -128,6 +129,8 @@ class Transfer(Record):
         ]
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "记载移交案卷和接收单位（第五条、第六条）"
         private: dict[str, str] = {}
         open = {
             "number", "retiree", "enterprise", "authority", "community", "archive_area",
@@ -146,6 +149,16 @@ class Transfer(Record):
     def valid_form(self) -> SignedForm | None:
         """The signed form that still agrees with the data."""
         return self.forms.filter(invalid_since=None).first()
+
+    @property
+    def person(self) -> Retiree:
+        """The retiree; of an ended case as he stood then: another enterprise may file him anew."""
+        return self._person_then if self.state == self.State.ENDED else self.retiree
+
+    @cached_property
+    def _person_then(self) -> Retiree:
+        then = self.retiree.history.filter(history_date__lte=self.closed_at).first()
+        return then.instance if then else self.retiree
 
     def fingerprint(self) -> str:
         """Keyed digest of everything that stands on the form: the person and the receivers."""
@@ -211,6 +224,8 @@ class TransferStep(models.Model):
         ]
 
     class Privacy:
+        about, kept = "case", "case"
+        purpose = "记载各步骤的办理状态（第六条）"
         private: dict[str, str] = {}
         open = {
             "transfer", "step", "role", "area", "enterprise", "state", "returned", "opened_at",
@@ -255,6 +270,8 @@ class StepEvent(Record):
         ]
 
     class Privacy:
+        about, kept = "case", "case"
+        purpose = "记载办理经过：谁、何时、为何（第六条）"
         private: dict[str, str] = {}
         open = {"transfer", "step", "verb", "by", "office", "at", "code", "reason", "note"}
 

@@ -10,6 +10,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from transfers.models.cases import Transfer
+from transfers.models.rights import Consent
 from xianning import access
 from xianning.models import Record
 
@@ -36,6 +37,9 @@ class Scan(Record):
     sha256 = models.CharField("SHA-256", max_length=64)
     uploaded_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     uploaded_at = models.DateTimeField("上传时间", default=timezone.now)
+    quarantined = models.BooleanField("待查杀", default=False)  # the scanner was not there
+    destroyed_at = models.DateTimeField("销毁时间", null=True, blank=True)
+    destroyed_why = models.CharField("销毁原因", max_length=200, blank=True)
 
     objects = ScanQuerySet.as_manager()
 
@@ -45,14 +49,24 @@ class Scan(Record):
         verbose_name_plural = "扫描件"
 
     class Privacy:
+        about, kept = "case", "case"
+        purpose = "保存签字盖章的原件影像（第六条第3项）"
         private: dict[str, str] = {}
         open = {
             "transfer", "title", "file", "original_name", "content_type", "size", "sha256",
-            "uploaded_by", "uploaded_at",
+            "uploaded_by", "uploaded_at", "quarantined", "destroyed_at", "destroyed_why",
         }  # fmt: skip
 
     def __str__(self) -> str:
         return self.title
+
+    def why_not_open(self) -> str | None:
+        """Why nobody can open the scan, as a sentence; None when it can be opened."""
+        if self.destroyed_at:
+            return f"扫描件已于{timezone.localtime(self.destroyed_at):%Y-%m-%d}销毁：{self.destroyed_why}"
+        if self.quarantined:
+            return "待查杀：上传时病毒查杀服务不可用，查杀通过后才能打开。"
+        return None
 
 
 class SignedForm(Record):
@@ -78,6 +92,8 @@ class SignedForm(Record):
         ]
 
     class Privacy:
+        about, kept = "case", "case"
+        purpose = "确认《基本信息表》的签字版本（第六条第3项）"
         private: dict[str, str] = {}
         open = {
             "transfer", "version", "fingerprint", "scan", "signed_on", "clerk", "invalid_since",
@@ -96,12 +112,13 @@ class SignedForm(Record):
         stored = Scan.objects.create(
             transfer=case, title=f"《基本信息表》第 {version} 版", file=scan["file"],
             original_name=scan["name"], content_type=scan["type"], size=scan["size"],
-            sha256=scan["sha256"], uploaded_by=by,
+            sha256=scan["sha256"], uploaded_by=by, quarantined=scan["quarantined"],
         )  # fmt: skip
         cls.objects.create(
             transfer=case, version=version, fingerprint=case.fingerprint(), scan=stored,
             signed_on=signed_on, clerk=clerk,
         )  # fmt: skip
+        Consent.record(case, by=by, on=signed_on, agreed=ticks.get("agreed", False))
         return f"第 {version} 版，{signed_on:%Y-%m-%d} 签字"
 
     @classmethod

@@ -23,7 +23,13 @@ from transfers.choices import (
 )
 from xianning import access, standards
 from xianning.models import Record
-from xianning.privacy import BlindIndexField, EncryptedJSONField, EncryptedTextField, blind_index
+from xianning.privacy import (
+    BlindIndexField,
+    EncryptedJSONField,
+    EncryptedTextField,
+    blind_index,
+    blind_indexes,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -35,8 +41,9 @@ if TYPE_CHECKING:
 PARTY_MEMBER = ("01", "02")
 
 
-# Dates of which the forms know only the month.
-_MONTHS = {"work_started", "retired", "party_joined_on", "party_full_on", "party_dues_until"}
+# Dates of which the forms know only the month; of the birth a page shows no more, because the day
+# beside sex and mask would leave fewer than 1,000 numbers.
+_MONTHS = {"birth_date", "work_started", "retired", "party_joined_on", "party_full_on", "party_dues_until"}
 
 
 def _codes(table: dict[str, str]) -> list[tuple[str, str]]:
@@ -49,7 +56,7 @@ class RetireeQuerySet(models.QuerySet["Retiree"]):
 
     def with_id_number(self, id_number: str) -> RetireeQuerySet:
         """The person with this 18-character number, through the blind index."""
-        return self.filter(id_index=blind_index(id_number, "id_number"))
+        return self.filter(id_index__in=blind_indexes(id_number, "id_number"))
 
 
 class Retiree(Record):
@@ -62,7 +69,7 @@ class Retiree(Record):
     )
     birth_date = models.DateField("出生日期")
     id_number = EncryptedTextField("公民身份号码", max_length=18)
-    id_index = BlindIndexField(unique=True, editable=False)
+    id_index = BlindIndexField(of="id_number", unique=True, editable=False)
     political_status = models.CharField(
         "政治面貌", max_length=2, choices=_codes(standards.POLITICAL_STATUS), default="13"
     )
@@ -125,6 +132,7 @@ class Retiree(Record):
     party_full_on = models.DateField("转正时间", null=True, blank=True)
     party_branch = models.CharField("原所在党组织", max_length=80, blank=True)
     party_dues_until = models.DateField("党费交至", null=True, blank=True)
+    erased_at = models.DateTimeField("删除时间", null=True, blank=True, editable=False)
     history = HistoricalRecords()
 
     objects = RetireeQuerySet.as_manager()
@@ -134,6 +142,8 @@ class Retiree(Record):
         verbose_name_plural = "退休人员"
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "《基本信息表》所列事项：核定待遇、移交档案、社区接收和服务（第六条、第八条）"
         private = {
             "id_number": "id", "id_index": "hidden", "health": "text", "special_groups": "text",
             "low_income": "text", "injury_grade": "text", "injury_part": "text",
@@ -153,6 +163,12 @@ class Retiree(Record):
             "retirement_kind", "archive_place", "education", "skills", "hobbies",
             "pension_place", "medical_place", "insurances", "extra_benefits", "pension_bank",
             "certified_on", "residence", "wish_local", "wish_away", "party_joined_on",
+            "party_full_on", "party_branch", "party_dues_until", "erased_at",
+        }  # fmt: skip
+        # 个人信息保护法 28 and GB/T 45574: health, hardship, identity; the rest is personal.
+        sensitive = {
+            "id_number", "id_index", "health", "special_groups", "low_income", "injury_grade",
+            "injury_part", "spouse_health", "pension_bank", "political_status", "party_joined_on",
             "party_full_on", "party_branch", "party_dues_until",
         }  # fmt: skip
         # What may be shown together after one reason was given.
@@ -257,6 +273,8 @@ class NameGram(models.Model):
         constraints = [models.UniqueConstraint(fields=["gram", "retiree"], name="gram_once")]
 
     class Privacy:
+        about, kept = "person", "case"
+        purpose = "按姓名查找"
         private: dict[str, str] = {}
         open = {"gram", "retiree"}
 
