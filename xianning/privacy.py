@@ -1,245 +1,84 @@
 """Private values: encrypted fields, blind indexes, masks, and who declares what (第十一条).
 
-A sealed text reads ``v1:aes:<kid>:<base64url of nonce, ciphertext and tag>``. The version names
-what the value is bound to: in ``v1`` the header and the label of the place (``app.Model.field``,
-a file's name, a purpose), so that nobody can move a value to another place and have it read there.
-Binding to the row as well becomes a ``v2`` beside it; old values stay readable, each names its own.
+How a value is sealed stands in `xianning.sealing`; its names are importable from here as well.
+
+An encrypted field binds what it stores to its table, row and field (see `EncryptedField`). So a
+value can only be sealed for a known row, and is opened when somebody first asks the row for it:
+lists that never show a private value never decrypt one.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
-import hmac
 import json
-import os
 import re
-import secrets
+from datetime import UTC, datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NoReturn
+from uuid import UUID
 
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django import forms
-from django.conf import settings
 from django.core import checks
-from django.core.exceptions import FieldError, ImproperlyConfigured
+from django.core.exceptions import FieldError
 from django.core.validators import MaxLengthValidator
 from django.db import models
+from django.db.models.expressions import Case, F, Value, When
 from django.db.models.fields.mixins import CheckFieldDefaultMixin
+from django.db.models.functions import Cast
 from django.db.models.lookups import Exact, Lookup
+from django.db.models.query_utils import DeferredAttribute
+from django.db.models.sql import Query
 
 from xianning import standards
+from xianning.sealing import (
+    PROVIDERS,
+    AesGcm,
+    NotReadable,
+    Sm4Gcm,
+    blind_index,
+    blind_indexes,
+    head,
+    indexes_are_current,
+    key_check_fits,
+    keys,
+    load_keys,
+    make_key_check,
+    new_keys,
+    seal,
+    seal_bytes,
+    unseal,
+    unseal_bytes,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
-_VERSION = "v1"
-_ALGORITHM = "aes"  # of new values; each stored value names the one it was written with
-_KID = re.compile(r"[A-Za-z0-9_-]{1,16}")
-_HEAD = re.compile(rb"v1:([a-z0-9]{1,8}):([A-Za-z0-9_-]{1,16}):")
-_KEY_BYTES = 32
-_NONCE_BYTES = 12
-# Texts are filled up to a multiple of this, so that the length does not tell "1" from "10".
-_BLOCK_BYTES = 32
-
-
-class NotReadable(Exception):
-    """A sealed value was altered, belongs elsewhere, or its key is not in the ring.
-
-    Carries the label of the place and the key's id, never anything of the value.
-    """
-
-    def __init__(self, label: str, kid: str) -> None:
-        super().__init__(f"{label} 的内容无法解密（密钥编号 {kid}）：内容被改动，或数据密钥不符。")
-        self.label = label
-        self.kid = kid
-
-
-# --- keys -----------------------------------------------------------------------------------------
-
-
-class Provider(Protocol):
-    """Authenticated encryption with one key. `decrypt` raises InvalidTag or ValueError."""
-
-    def encrypt(self, data: bytes, associated: bytes) -> bytes: ...
-
-    def decrypt(self, data: bytes, associated: bytes) -> bytes: ...
-
-
-class AesGcm:
-    """AES-256-GCM (NIST SP 800-38D) with a random 96-bit nonce in front of the ciphertext."""
-
-    def __init__(self, key: bytes) -> None:
-        self._aead = AESGCM(key)  # kept: making one costs more than using it
-
-    def encrypt(self, data: bytes, associated: bytes) -> bytes:
-        nonce = os.urandom(_NONCE_BYTES)
-        return nonce + self._aead.encrypt(nonce, data, associated)
-
-    def decrypt(self, data: bytes, associated: bytes) -> bytes:
-        return self._aead.decrypt(data[:_NONCE_BYTES], data[_NONCE_BYTES:], associated)
-
-
-PROVIDERS: dict[str, Callable[[bytes], Provider]] = {"aes": AesGcm}
-
-
-class Keys:
-    """The ring of data keys: one writes, all read; and the key of the blind indexes."""
-
-    def __init__(self, active: str, data: dict[str, bytes], index: bytes) -> None:
-        self.active = active
-        self._index = index
-        self._providers = {
-            (name, kid): make(key) for name, make in PROVIDERS.items() for kid, key in data.items()
-        }
-        self._purposes: dict[str, bytes] = {}
-
-    def __repr__(self) -> str:
-        return f"<Keys active={self.active}>"
-
-    def provider(self, algorithm: str, kid: str) -> Provider:
-        """Raises KeyError when the ring has no such algorithm or key."""
-        return self._providers[algorithm, kid]
-
-    def index_key(self, purpose: str) -> bytes:
-        """The key of one purpose, derived from the index key: purposes cannot be compared."""
-        key = self._purposes.get(purpose)
-        if key is None:
-            key = hmac.digest(self._index, b"blind index of " + purpose.encode(), "sha256")
-            self._purposes[purpose] = key
-        return key
-
-
-@lru_cache(maxsize=8)
-def load_keys(text: str) -> Keys:
-    """Read ``{"active": "k1", "keys": {"k1": "<base64>"}, "index": "<base64>"}``.
-
-    Every key is 32 bytes in base64. Raises ImproperlyConfigured with a sentence without the keys.
-    """
-    if not text.strip():
-        raise ImproperlyConfigured("没有数据密钥：请设置 FIELD_KEYS 或 FIELD_KEYS_FILE。")
-    try:
-        document = json.loads(text)
-        active, encoded, index = document["active"], dict(document["keys"]), document["index"]
-    except (ValueError, KeyError, TypeError):
-        raise ImproperlyConfigured(
-            "FIELD_KEYS 应为 JSON：active（密钥编号）、keys（编号与密钥）、index（索引密钥）。"
-        ) from None
-    data = {kid: _decode_key(value, kid) for kid, value in encoded.items()}
-    index_key = _decode_key(index, "index")
-    if not isinstance(active, str) or active not in data:
-        raise ImproperlyConfigured("FIELD_KEYS 的 active 不在 keys 之中。")
-    if len({*data.values(), index_key}) != len(data) + 1:
-        raise ImproperlyConfigured("FIELD_KEYS 中有相同的密钥：每个编号和索引各用一个密钥。")
-    return Keys(active, data, index_key)
-
-
-def _decode_key(encoded: Any, kid: str) -> bytes:
-    if not _KID.fullmatch(kid):
-        raise ImproperlyConfigured("FIELD_KEYS 的密钥编号只能是 1 至 16 个字母、数字、- 或 _。")
-    try:
-        key = base64.b64decode(encoded, validate=True)
-    except (ValueError, TypeError):
-        key = b""
-    if len(key) != _KEY_BYTES:
-        raise ImproperlyConfigured(f"FIELD_KEYS 中 {kid} 的密钥不是 32 字节的 base64。")
-    return key
-
-
-def keys() -> Keys:
-    """The ring of the present settings; a changed setting gives a new ring."""
-    return load_keys(settings.PRIVACY_KEYS)
-
-
-def new_keys() -> str:
-    """A fresh document for `load_keys`: one data key and the index key."""
-    data, index = (base64.b64encode(secrets.token_bytes(_KEY_BYTES)).decode() for _ in range(2))
-    return json.dumps({"active": "k1", "keys": {"k1": data}, "index": index})
-
-
-# --- sealing --------------------------------------------------------------------------------------
-
-
-def seal_bytes(data: bytes, label: str) -> bytes:
-    """Encrypt DATA with the active key for the place LABEL; the length stays visible."""
-    ring = keys()
-    head = f"{_VERSION}:{_ALGORITHM}:{ring.active}:".encode()
-    return head + ring.provider(_ALGORITHM, ring.active).encrypt(data, head + label.encode())
-
-
-def unseal_bytes(sealed: bytes, label: str) -> bytes:
-    """What `seal_bytes` was given. Raises NotReadable."""
-    match = _HEAD.match(sealed)
-    if match is None:
-        raise NotReadable(label, "未知")
-    algorithm, kid = match[1].decode(), match[2].decode()
-    try:
-        return (
-            keys()
-            .provider(algorithm, kid)
-            .decrypt(sealed[match.end() :], match[0] + label.encode())
-        )
-    except (KeyError, InvalidTag, ValueError):
-        raise NotReadable(label, kid) from None
-
-
-def seal(text: str, label: str) -> str:
-    """Encrypt TEXT for the place LABEL; the result is ASCII and fit for a URL."""
-    data = text.encode() + b"\x80"
-    sealed = seal_bytes(data + bytes(-len(data) % _BLOCK_BYTES), label)
-    end = _end_of_head(sealed)
-    return (sealed[:end] + base64.urlsafe_b64encode(sealed[end:]).rstrip(b"=")).decode()
-
-
-def unseal(sealed: str, label: str) -> str:
-    """What `seal` was given. Raises NotReadable."""
-    ascii_text = sealed.encode("ascii", "replace")
-    end = _end_of_head(ascii_text)
-    head, body = ascii_text[:end], ascii_text[end:]
-    try:
-        raw = base64.urlsafe_b64decode(body + b"=" * (-len(body) % 4))
-    except binascii.Error:
-        raw = b""
-    # The decoder skips strange characters and spare bits: only one spelling of a value is accepted.
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != body:
-        raw = b""
-    return unseal_bytes(head + raw, label).rstrip(b"\0")[:-1].decode()
-
-
-def _end_of_head(sealed: bytes) -> int:
-    match = _HEAD.match(sealed)
-    return match.end() if match else 0
-
-
-def blind_index(value: str, purpose: str) -> str:
-    """HMAC-SHA256 of VALUE in 64 hexadecimal digits, with a key of its own for each PURPOSE.
-
-    Finds equal values only; give the standard spelling. Never for yes/no or other small ranges:
-    there equal values tell what they are.
-    """
-    return hmac.digest(keys().index_key(purpose), value.encode(), "sha256").hex()
-
-
-_CHECK = "key check"
-
-
-def make_key_check() -> str:
-    """A text to store in a new database, by which `key_check_fits` knows its keys again.
-
-    After a rotation write a new one before the old data key leaves the ring.
-    """
-    return f"{seal(_CHECK, _CHECK)} {blind_index(_CHECK, _CHECK)}"
-
-
-def key_check_fits(text: str) -> bool:
-    """Whether the present ring reads the check and gives the same blind index."""
-    sealed, _, index = text.partition(" ")
-    try:
-        readable = unseal(sealed, _CHECK) == _CHECK
-    except NotReadable:
-        return False
-    return readable and hmac.compare_digest(index.encode(), blind_index(_CHECK, _CHECK).encode())
+__all__ = [
+    "PROVIDERS",
+    "AesGcm",
+    "BlindIndexField",
+    "EncryptedField",
+    "EncryptedJSONField",
+    "EncryptedTextField",
+    "NotReadable",
+    "Sealed",
+    "Sm4Gcm",
+    "blind_index",
+    "blind_indexes",
+    "head",
+    "indexes_are_current",
+    "key_check_fits",
+    "keys",
+    "load_keys",
+    "make_key_check",
+    "mask",
+    "new_keys",
+    "private_fields",
+    "seal",
+    "seal_bytes",
+    "undeclared_fields",
+    "unseal",
+    "unseal_bytes",
+]
 
 
 # --- fields ---------------------------------------------------------------------------------------
@@ -270,14 +109,83 @@ class _ExactlyEmpty(Exact):
         return _refuse("exact")(self.lhs, self.rhs)
 
 
+class Sealed:
+    """A stored value nobody has opened yet, or one that is sealed and ready to be stored.
+
+    The descriptor of its field opens it for the row it stands in. Anywhere else (raw queries,
+    annotations) it can be handed on but not looked into.
+    """
+
+    __slots__ = ("label", "text")
+
+    def __init__(self, text: str, label: str) -> None:
+        self.text = text
+        self.label = label
+
+    def __repr__(self) -> str:
+        return f"<Sealed {self.label}>"
+
+    def _refuse(self, *_: Any) -> NoReturn:
+        raise FieldError(
+            f"{self.label}：加密值只能从它所在的记录读取，例如 only() 后取属性，"
+            "不能用 values()、annotate() 或原始查询单独取出。"
+        )
+
+    __str__ = __bool__ = __len__ = __iter__ = __eq__ = _refuse
+    __hash__ = None  # type: ignore[assignment]
+
+
+class _OpenedOnAccess(DeferredAttribute):
+    """Opens a stored value when the attribute is first read, for the row of the instance.
+
+    Whoever changes what a row is known by (its key) reads the private values before.
+    """
+
+    field: EncryptedField
+
+    def __get__(self, instance: Any, cls: Any = None) -> Any:
+        value = super().__get__(instance, cls)
+        if isinstance(value, Sealed):
+            value = instance.__dict__[self.field.attname] = self.field.open(value, instance)
+        return value
+
+    def __set__(self, instance: Any, value: Any) -> None:
+        instance.__dict__[self.field.attname] = value
+
+
+class _EachRow:
+    """What `update(field=value)` writes: one sealed value for each row that the query meets."""
+
+    MOST = 5000  # rows; each takes two parameters of the statement
+
+    def __init__(self, field: EncryptedField, value: Any) -> None:
+        self.field, self.value = field, value
+
+    def as_sql(self, compiler: Any, connection: Any) -> Any:
+        """A CASE over the rows; a row that appears meanwhile keeps what it has."""
+        field = self.field
+        rows = field.rows_met(compiler)
+        if len(rows) > self.MOST:
+            raise FieldError(f"{field}：update() 一次最多写 {self.MOST} 行加密值，请分批。")
+        whens = [
+            When(pk=pk, then=Value(field.seal_for(self.value, row), models.TextField()))
+            for pk, row in rows.items()
+        ]
+        case = Case(*whens, default=F(field.attname), output_field=models.TextField())
+        return compiler.compile(case.resolve_expression(compiler.query, False, None, False, True))
+
+
 class EncryptedField(models.TextField):
-    """What the encrypted fields share: the label they seal with, and what they refuse.
+    """What the encrypted fields share: what they bind a value to, and what they refuse.
 
     LABEL is ``app.Model.field`` of the model that declares the field. A historical copy keeps the
     label of its original. Whoever renames a model or field gives the old one: ``label="..."``.
+    The row is its primary key; a historical row is the original's key and the time it was written,
+    because its own number comes from the database when it is too late.
     """
 
     non_db_attrs = (*models.TextField.non_db_attrs, "label", "max_length")
+    descriptor_class = _OpenedOnAccess
 
     def __init__(self, *args: Any, label: str | None = None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -305,6 +213,10 @@ class EncryptedField(models.TextField):
         if self.unique or getattr(self, "db_index", False):
             text = "加密字段不能设唯一或索引，请另设盲索引（BlindIndexField）。"
             found.append(checks.Error(text, obj=self, id="xianning.E010"))
+        key = self.model._meta.pk
+        if isinstance(key, models.AutoField) and self.row_columns == (key.attname,):
+            text = "加密值与所在行绑定，主键须在保存之前就有（用 default=new_id）。"
+            found.append(checks.Error(text, obj=self, id="xianning.E011"))
         return found
 
     def get_lookup(self, lookup_name: str) -> Any:
@@ -315,20 +227,112 @@ class EncryptedField(models.TextField):
         """Serializers write files in plain text, so they get nothing. Raises FieldError."""
         raise FieldError(f"{self}：加密字段不能用 dumpdata 导出，请备份数据库。")
 
-    def _seal(self, text: str) -> str:
-        assert self.label is not None, "an encrypted field works on a model only"
-        return seal(text, self.label)
+    # What a value is to the text that is sealed, and back. None and "" of a text are stored as is.
 
-    def _unseal(self, sealed: str) -> str:
+    def to_text(self, value: Any) -> str | None:
+        return super().get_prep_value(value)
+
+    def from_text(self, text: str) -> Any:
+        return text
+
+    # The row.
+
+    @property
+    def row_columns(self) -> tuple[str, ...]:
+        """The attributes that say which row it is."""
+        key = self.model._meta.pk
+        return ("id", "history_date") if key.name == "history_id" else (key.attname,)
+
+    def row_of(self, values: Iterable[Any]) -> str:
+        """The row in writing; VALUES are those of `row_columns`. Raises FieldError without a key."""
+        words = []
+        for name, value in zip(self.row_columns, values, strict=True):
+            known = value
+            if not isinstance(value, UUID):  # the usual key needs no second look
+                column: Any = self.model._meta.get_field(name)
+                known = column.get_prep_value(value)
+            if known is None:
+                raise FieldError(f"{self}：加密值与所在行绑定，保存之前须先有 {name}。")
+            if isinstance(known, datetime):
+                known = known.astimezone(UTC).isoformat(timespec="microseconds")
+            words.append(str(known))
+        # The time also tells a history's table from that of its original, whose label it carries.
+        return "@".join(words)
+
+    def _row(self, instance: models.Model) -> str:
+        return self.row_of(getattr(instance, name) for name in self.row_columns)
+
+    def rows_met(self, compiler: Any) -> dict[Any, str]:
+        """Primary key → row of everything the UPDATE of this compiler meets (asked once)."""
+        known: dict[Any, str] | None = compiler.__dict__.get("_rows_met")
+        if known is None:
+            query = compiler.query.chain(klass=Query)
+            rows: Any = models.QuerySet(self.model, query, using=compiler.connection.alias)
+            found = rows.order_by().values_list("pk", *self.row_columns)
+            known = compiler._rows_met = {pk: self.row_of(row) for pk, *row in found}
+        return known
+
+    def seal_for(self, value: Any, row: str) -> str | None:
+        """What the database stores for VALUE in ROW."""
         assert self.label is not None, "an encrypted field works on a model only"
-        return unseal(sealed, self.label)
+        text = self.to_text(value)
+        return seal(text, self.label, row) if text else text
+
+    def open(self, sealed: Sealed, instance: models.Model) -> Any:
+        """The plain value of what INSTANCE holds in this field. Raises NotReadable."""
+        assert self.label is not None, "an encrypted field works on a model only"
+        return self.from_text(unseal(sealed.text, self.label, self._row(instance)))
+
+    # Reading and writing.
+
+    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
+        return Sealed(value, self.label or "") if value else value
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> Any:
+        """Refuses values() and values_list(): what they give has no row to be opened for."""
+        if not compiler.query.default_cols:
+            Sealed("", self.label or "")._refuse()
+        return super().select_format(compiler, sql, params)
+
+    def pre_save(self, instance: models.Model, add: bool) -> Any:
+        value = getattr(instance, self.attname)
+        if hasattr(value, "resolve_expression"):
+            self._refuse_expression()
+        text = self.seal_for(value, self._row(instance))
+        return Sealed(text, self.label or "") if text else text
+
+    def get_prep_value(self, value: Any) -> Any:
+        """Sealed values as they are; a plain one is sealed when the rows are known."""
+        if isinstance(value, Sealed):
+            return value.text
+        return _EachRow(self, value) if self.to_text(value) else self.to_text(value)
+
+    def get_placeholder(self, value: Any, compiler: Any, connection: Any) -> str:
+        """Sees each expression an UPDATE writes here. Those of bulk_update() are sealed, row by row."""
+        if hasattr(value, "resolve_expression"):
+            case = value.get_source_expressions()[0] if isinstance(value, Cast) else value
+            self._seal_case(case, compiler)
+        return "%s"
+
+    def _seal_case(self, case: Any, compiler: Any) -> None:
+        rows = self.rows_met(compiler) if isinstance(case, Case) else {}
+        for when in case.cases if isinstance(case, Case) else [None]:
+            if not isinstance(when, When) or not isinstance(when.result, Value):
+                self._refuse_expression()
+            [condition] = when.condition.children
+            # A row that is gone is not written: what stands in its branch does not matter.
+            row = rows.get(condition.rhs, "gone")
+            when.result = Value(self.seal_for(when.result.value, row), models.TextField())
+
+    def _refuse_expression(self) -> NoReturn:
+        raise FieldError(f"{self}：加密字段只能写入值，不能由表达式或其他列算出。")
 
 
 class EncryptedTextField(EncryptedField):
     """Text that the database sees encrypted only; an empty text is stored as empty.
 
     ``max_length`` bounds the plain text, in characters, and makes the form field a single line.
-    Reading raises NotReadable when the stored value was altered or belongs elsewhere.
+    Reading the attribute raises NotReadable when the stored value was altered or belongs elsewhere.
     """
 
     description = "加密文本"
@@ -341,13 +345,6 @@ class EncryptedTextField(EncryptedField):
     def get_lookup(self, lookup_name: str) -> Any:
         return _ExactlyEmpty if lookup_name == "exact" else super().get_lookup(lookup_name)
 
-    def get_prep_value(self, value: Any) -> Any:
-        text = super().get_prep_value(value)
-        return self._seal(text) if text else text
-
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> str | None:
-        return self._unseal(value) if value else value
-
     def formfield(self, **kwargs: Any) -> Any:
         if self.max_length is not None and self.choices is None:
             kwargs.setdefault("widget", forms.TextInput)
@@ -357,7 +354,7 @@ class EncryptedTextField(EncryptedField):
 class EncryptedJSONField(CheckFieldDefaultMixin, EncryptedField):
     """A list or dict, stored as encrypted JSON text; an empty one is encrypted too.
 
-    Reading raises NotReadable when the stored value was altered or belongs elsewhere.
+    Reading the attribute raises NotReadable when the stored value was altered or belongs elsewhere.
     """
 
     description = "加密的 JSON"
@@ -367,13 +364,13 @@ class EncryptedJSONField(CheckFieldDefaultMixin, EncryptedField):
     def to_python(self, value: Any) -> Any:
         return value
 
-    def get_prep_value(self, value: Any) -> str | None:
+    def to_text(self, value: Any) -> str | None:
         if value is None:
             return None
-        return self._seal(json.dumps(value, ensure_ascii=False, separators=(",", ":")))
+        return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
-    def from_db_value(self, value: str | None, expression: Any, connection: Any) -> Any:
-        return None if value is None else json.loads(self._unseal(value))
+    def from_text(self, text: str) -> Any:
+        return json.loads(text)
 
     def formfield(self, **kwargs: Any) -> Any:
         # Not TextField's form field: the value is a list or dict.
@@ -381,15 +378,19 @@ class EncryptedJSONField(CheckFieldDefaultMixin, EncryptedField):
 
 
 class BlindIndexField(models.CharField):
-    """A `blind_index` beside an encrypted field. Anything else is refused, so is half a value."""
+    """A `blind_index` beside an encrypted field. Anything else is refused, so is half a value.
+
+    OF names that field; it is the purpose of the index too. `rotate_keys` makes it anew from there.
+    """
 
     description = "盲索引"
     _SHAPE = re.compile(r"[0-9a-f]{64}")
     _LOOKUPS = frozenset({"exact", "in", "isnull"})
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, of: str = "", **kwargs: Any) -> None:
         kwargs["max_length"] = 64
         super().__init__(*args, **kwargs)
+        self.of = of
 
     def deconstruct(self) -> Any:
         name, path, args, kwargs = super().deconstruct()
