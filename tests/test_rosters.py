@@ -11,9 +11,9 @@ from django.urls import reverse
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
-from tests.factories import make_transfer
+from tests.factories import make_many, make_transfer
 from xianning import exports
-from xianning.models import AccessLog, Job, User
+from xianning.models import AccessLog, Export, Job, User
 from xianning.roster import ROWS_A_PAGE, Made
 
 if TYPE_CHECKING:
@@ -35,12 +35,20 @@ def _quiet(*_: int) -> None:
     return None
 
 
+def _made(
+    name: str, username: str, format_: str = "xlsx", *, clear: bool = False, reason: str = ""
+) -> tuple[Export, bytes]:
+    """An export without the queue, and its file."""
+    user = User.objects.get(username=username)
+    wish = exports.Wish(exports.ROSTERS[name], format_, clear, reason)
+    export = exports.ask(user, wish, queue=False)
+    return export, exports.make(export, _quiet).data
+
+
 def _sheet(
     name: str, username: str, *, clear: bool = False, reason: str = ""
 ) -> list[list[object]]:
-    user, roster = User.objects.get(username=username), exports.ROSTERS[name]
-    log = exports.record(user, roster, clear=clear, reason=reason)
-    data = exports.make(user, roster, "xlsx", log, clear=clear, tell=_quiet)
+    _export, data = _made(name, username, clear=clear, reason=reason)
     sheet = load_workbook(io.BytesIO(data)).active
     assert sheet is not None
     for row in sheet.iter_rows():
@@ -105,36 +113,17 @@ def test_a_name_that_begins_like_a_formula_stays_text() -> None:
 
 
 def test_the_pdf_numbers_its_pages_and_signs_on_the_last() -> None:
-    names = [make_transfer().retiree.name for _ in range(ROWS_A_PAGE + 1)]
-    user, roster = User.objects.get(username="qiye"), exports.ROSTERS["transfers"]
-    log = exports.record(user, roster, clear=False, reason="")
-    data = exports.make(user, roster, "pdf", log, clear=False, tell=_quiet)
+    names = [case.retiree.name for case in make_many(ROWS_A_PAGE + 1)]
+    export, data = _made("transfers", "qiye", "pdf")
     pages = [page.extract_text() for page in PdfReader(io.BytesIO(data)).pages]
     assert len(pages) == 2
     for number, text in enumerate(pages, start=1):
         assert f"第 {number} 页 共 2 页" in text
         assert "公民身份号码" in text
-        assert log.pk.hex[-8:].upper() in text
+        assert export.serial in text
     assert all(name in "".join(pages) for name in names if "·" not in name)
     assert "移交单位（盖章）" not in pages[0]
     assert "移交单位（盖章）" in pages[1]
-
-
-def test_an_export_runs_as_a_job_and_only_its_owner_gets_the_file(
-    sign_in: Callable[[str], Client], django_capture_on_commit_callbacks: Callable[..., object]
-) -> None:
-    make_transfer(at="done")
-    client = sign_in("shequ")
-    with django_capture_on_commit_callbacks(execute=True):  # type: ignore[attr-defined]
-        response = client.post(
-            reverse("roster_export", args=["ledger"]), {"format": "xlsx", "clear": "0"}
-        )
-    job = Job.objects.get()
-    assert response["Location"] == job.get_absolute_url()
-    assert job.state == "done", job.message
-    result = reverse("job_result", args=[job.pk])
-    assert client.get(result).content[:2] == b"PK"
-    assert sign_in("jiedao").get(result).status_code == 404
 
 
 def test_an_export_for_a_reason_that_is_missing_keeps_what_was_typed(
@@ -148,6 +137,7 @@ def test_an_export_for_a_reason_that_is_missing_keeps_what_was_typed(
     assert "须填写理由" in page
     assert '<option value="1" selected>' in page
     assert not Job.objects.exists()
+    assert not Export.objects.exists()
 
 
 def test_who_made_a_sheet_stands_on_it() -> None:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_http_methods
 
-from xianning import exports, vault
+from xianning import access, accounts, exports, vault
 from xianning import jobs as background
 from xianning.access import user_of
 from xianning.downloads import download
@@ -19,6 +19,8 @@ from xianning.privacy import NotReadable
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+    from xianning.models import Export, JobQuerySet
 
 log = logging.getLogger("xianning.jobs")
 
@@ -31,26 +33,35 @@ TYPES = {
 @require_GET
 def jobs(request: HttpRequest) -> HttpResponse:
     """My latest jobs."""
-    mine = Job.objects.visible_to(user_of(request))[:50]
-    return render(request, "xianning/jobs.html", {"jobs": mine})
+    jobs = exports.with_exports(_mine(request)[:50])
+    return render(request, "xianning/jobs.html", {"jobs": jobs})
 
 
 @require_GET
 def job(request: HttpRequest, pk: Any) -> HttpResponse:
-    """One job; the page asks again until it is over."""
-    found = get_object_or_404(Job.objects.visible_to(user_of(request)), pk=pk)
+    """One job; the page asks again until it is over. An export has a page of its own."""
+    found = get_object_or_404(_mine(request), pk=pk)
+    if export := _export_of(found):
+        return redirect("export", export.pk)
     return render(request, "xianning/job.html", {"job": found})
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
 def job_result(request: HttpRequest, pk: Any) -> HttpResponse:
-    """The file of a finished job, for its owner, for a day; 410 once that is over."""
-    found = get_object_or_404(Job.objects.visible_to(user_of(request)), pk=pk)
+    """The file of a finished job, for its owner, for a day; 410 once that is over.
+
+    What an export gives out leaves a trace and goes away with it, so that it is asked for by POST.
+    """
+    found = get_object_or_404(_mine(request), pk=pk)
+    if export := _export_of(found):
+        return _fetch(request, found, export)
+    if request.method == "POST":
+        return redirect(found)
     if not found.result_name:  # not over yet, or it made no file: its page says which
         return redirect(found)
     # Rights may have ended since the file was made.
-    if found.kind == "export" and (refusal := exports.why_not_fetch(user_of(request), found)):
-        raise PermissionDenied(refusal)
+    if found.kind == "audit_export" and access.REGISTRY["audit"].refuses(user_of(request)):
+        raise PermissionDenied("您的岗位没有此项权限。")
     try:
         data = vault.get(found.result_file) if background.is_kept(found) else None
     except (FileNotFoundError, NotReadable) as problem:
@@ -58,5 +69,35 @@ def job_result(request: HttpRequest, pk: Any) -> HttpResponse:
         data = None
     if data is None:
         return render(request, "xianning/job_gone.html", {"job": found}, status=410)
-    kind = found.result_name.rpartition(".")[2]
-    return download(data, found.result_name, TYPES.get(kind, "application/octet-stream"))
+    return _file(data, found.result_name)
+
+
+def _fetch(request: HttpRequest, found: Job, export: Export) -> HttpResponse:
+    """The file of an export: whole values after a fresh proof of identity, and only once."""
+    if request.method != "POST" or not found.result_name:
+        return redirect("export", export.pk)
+    # Rights may have ended since the file was made.
+    if refusal := exports.why_not_give(export):
+        raise PermissionDenied(refusal)
+    if export.clear and (stop := accounts.require_fresh(request)):
+        return stop
+    data = exports.fetch(export, by=user_of(request))
+    if data is None:
+        export.refresh_from_db()
+        context = {"job": found, "export": export}
+        return render(request, "xianning/job_gone.html", context, status=410)
+    return _file(data, found.result_name)
+
+
+def _mine(request: HttpRequest) -> JobQuerySet:
+    return Job.objects.visible_to(user_of(request)).select_related("export__log")
+
+
+def _export_of(found: Job) -> Export | None:
+    """The export that a job makes; None for other work."""
+    return getattr(found, "export", None)
+
+
+def _file(data: bytes, name: str) -> HttpResponse:
+    kind = name.rpartition(".")[2]
+    return download(data, name, TYPES.get(kind, "application/octet-stream"))

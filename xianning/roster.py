@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -13,6 +14,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._writer import WorksheetWriter
 from pypdf import PdfReader, PdfWriter
 
 from xianning import pdf, workbook
@@ -69,7 +71,11 @@ def _follow(row: Any, path: str) -> Any:
 
 @dataclass(frozen=True)
 class Made:
-    """By whom, for which office and when a sheet was made, and the serial of its trace."""
+    """By whom, for which office and when a sheet was made, and the serial of its trace.
+
+    They stand in words on every page and sheet, as a watermark behind the rows of a page, and in
+    the properties of the file.
+    """
 
     by: str
     office: str
@@ -82,6 +88,17 @@ class Made:
         state = "含完整个人信息，注意保密" if self.clear else "个人信息已脱敏"
         when = timezone.localtime(self.at)
         return f"{self.office} {self.by}　{when:%Y-%m-%d %H:%M} 导出　编号 {self.serial}　{state}"
+
+    @property
+    def mark(self) -> str:
+        """The words of the watermark."""
+        when = timezone.localtime(self.at)
+        return f"{self.office} {self.by} {when:%Y-%m-%d %H:%M} {self.serial}"
+
+    def footer(self) -> str:
+        """A line for the foot of a printed sheet; `&` begins a code there, 255 signs are the most."""
+        words = f"{self.by} {self.serial}".replace("&", "&&")
+        return f"{words[:120]}　第 &P 页 共 &N 页"
 
 
 @dataclass(frozen=True)
@@ -114,8 +131,16 @@ class Roster:
     def to_xlsx(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
         """The sheet as a workbook. All cells are text: a number is never a float or a formula."""
         book = Workbook(write_only=True)
+        self._note(book, made)
         sheet = book.create_sheet(self.title[:31])
-        self._set_up(sheet)
+        self._set_up(sheet, made)
+        with _InMemory(sheet):
+            return self._filled(book, sheet, rows, made, tell)
+
+    def _filled(
+        self, book: Workbook, sheet: Any, rows: Iterable[Any], made: Made,
+        tell: Callable[[int], None],
+    ) -> bytes:  # fmt: skip
         thin = Side(style="thin", color="808080")
         border = Border(left=thin, right=thin, top=thin, bottom=thin)
         head, body = Font(bold=True), Font()
@@ -132,7 +157,8 @@ class Roster:
             count += 1
             if count % 200 == 0:
                 tell(count)
-        sheet.append([self._cell(sheet, f"合计 {count} {self.unit}", head)])
+        total = f"合计 {count} {self.unit}　编号 {made.serial}"
+        sheet.append([self._cell(sheet, total, head)])
         for signature in self.signatures:
             sheet.append([self._cell(sheet, signature, body)])
         out = io.BytesIO()
@@ -143,7 +169,14 @@ class Roster:
     def unit(self) -> str:
         return "家" if self.name == "enterprises" else "人"
 
-    def _set_up(self, sheet: Any) -> None:
+    def _note(self, book: Workbook, made: Made) -> None:
+        """Who made the file, in its properties."""
+        facts = book.properties
+        facts.title, facts.creator, facts.lastModifiedBy = self.title, made.by, made.by
+        facts.subject, facts.keywords, facts.identifier = made.office, made.serial, made.serial
+        facts.description = made.line
+
+    def _set_up(self, sheet: Any, made: Made) -> None:
         for index, width in enumerate([6, *(c.width for c in self.columns)], start=1):
             sheet.column_dimensions[get_column_letter(index)].width = width + 1.5
         sheet.freeze_panes = "C4"
@@ -152,7 +185,7 @@ class Roster:
         sheet.page_setup.paperSize = 9
         sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
         sheet.sheet_properties.pageSetUpPr.fitToPage = True
-        sheet.oddFooter.center.text = "第 &P 页 共 &N 页"
+        sheet.oddFooter.center.text = made.footer()
 
     @staticmethod
     def _cell(
@@ -191,6 +224,12 @@ class Roster:
             out.append(PdfReader(io.BytesIO(document)))
             done += sum(len(lines) for _number, lines in chunk)
             tell(done)
+        out.add_metadata(
+            {
+                "/Title": self.title, "/Author": f"{made.office} {made.by}",
+                "/Subject": made.line, "/Keywords": made.serial,
+            }
+        )  # fmt: skip
         target = io.BytesIO()
         out.write(target)
         return target.getvalue()
@@ -210,6 +249,33 @@ class Roster:
             (_breakable(text), _size(text, TABLE_MM * width / sum(widths) - 1.2))
             for text, width in zip(line, widths, strict=True)
         ]
+
+
+class _InMemory(WorksheetWriter):
+    """Keeps the rows of a write-only sheet in memory.
+
+    openpyxl lays them readable in a file of the temporary folder, where they stay when the worker
+    is killed. Linux only, like the sandbox.
+    """
+
+    def __init__(self, sheet: Any) -> None:
+        self._memory: int | None = os.memfd_create("sheet")
+        super().__init__(sheet, out=f"/proc/self/fd/{self._memory}")
+        sheet._writer = self
+        self.write_top()
+
+    def __enter__(self) -> _InMemory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.ws.closed:  # it failed half way
+            self.ws.close()
+        self.cleanup()
+
+    def cleanup(self) -> None:
+        if self._memory is not None:
+            os.close(self._memory)
+        self._memory = None
 
 
 # Points of the classes s0 … s4 of the print template, and the box of a cell in millimetres.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import secrets
+from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import PermissionDenied
@@ -10,8 +11,9 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
-from xianning import access, exports
+from xianning import access, accounts, exports
 from xianning.access import user_of
+from xianning.fields import DayField
 from xianning.models import AccessLog
 from xianning.pages import keyset
 
@@ -22,15 +24,40 @@ if TYPE_CHECKING:
 
 
 class ExportForm(forms.Form):
-    """As what file, masked or whole, and why."""
+    """As what file, of which days, masked or whole, and why."""
 
     format = forms.ChoiceField(label="格式", choices=list(exports.FORMATS.items()))
     clear = forms.ChoiceField(
         label="个人信息", choices=[("0", "脱敏（身份证号、电话、住址隐去）"), ("1", "完整")]
     )
+    since = DayField(label="建案日期自", required=False)
+    until = DayField(label="建案日期至", required=False)
     reason = forms.CharField(
         label="理由", max_length=200, required=False, help_text="导出完整个人信息时必填，并留痕"
     )
+    # One press of the button is one export, however often the browser sends it.
+    token = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput)
+
+    def __init__(self, *args: Any, sheet: Roster, **kwargs: Any) -> None:
+        kwargs.setdefault("initial", {})["token"] = secrets.token_hex(8)
+        super().__init__(*args, **kwargs)
+        if not exports.is_dated(sheet):
+            del self.fields["since"], self.fields["until"]
+
+    def wish(self, sheet: Roster) -> exports.Wish:
+        """What a valid form asks for."""
+        given = self.cleaned_data
+        return exports.Wish(
+            sheet, given["format"], given["clear"] == "1", given["reason"],
+            given.get("since"), given.get("until"),
+        )  # fmt: skip
+
+
+class DaysForm(forms.Form):
+    """Which cases a roster shows: filed from one day until another."""
+
+    since = DayField(required=False)
+    until = DayField(required=False)
 
 
 def _roster(request: HttpRequest, name: str) -> Roster:
@@ -55,41 +82,71 @@ def rosters(request: HttpRequest) -> HttpResponse:
 @require_GET
 def roster(request: HttpRequest, name: str) -> HttpResponse:
     """One roster, masked, a page at a time."""
-    return _page(request, _roster(request, name), ExportForm())
+    sheet = _roster(request, name)
+    days = _days(request, sheet)
+    return _page(request, sheet, ExportForm(sheet=sheet, initial=days), days)
 
 
-def _page(request: HttpRequest, sheet: Roster, form: ExportForm, status: int = 200) -> HttpResponse:
-    page = keyset(request, sheet.rows(user_of(request)), count=True)
+def _days(request: HttpRequest, sheet: Roster) -> dict[str, str]:
+    """The days in the address, as ISO dates; 404 when they are none."""
+    form = DaysForm(request.GET if exports.is_dated(sheet) else {})
+    if not form.is_valid():
+        raise Http404
+    return {name: day.isoformat() for name, day in form.cleaned_data.items() if day}
+
+
+def _page(
+    request: HttpRequest, sheet: Roster, form: ExportForm, days: dict[str, str], status: int = 200
+) -> HttpResponse:
+    user = user_of(request)
+    page = keyset(request, exports.rows_of(user, sheet, days), count=True)
     lines = [sheet.cells(n, row, clear=False) for n, row in enumerate(page.rows, start=1)]
-    context = {"roster": sheet, "page": page, "lines": lines, "form": form}
+    context = {
+        "roster": sheet, "page": page, "lines": lines, "form": form,
+        "dated": exports.is_dated(sheet),
+        "advice": f"文件每页印有您的姓名、单位和编号，只能下载一次。完整的名册超过"
+        f" {exports.alone_limit(clear=True)} 行、脱敏的超过 {exports.alone_limit(clear=False)} 行，"
+        "须由安全管理员核准。",
+    }  # fmt: skip
     return render(request, "xianning/roster.html", context, status=status)
 
 
 @require_POST
 def roster_export(request: HttpRequest, name: str) -> HttpResponse:
-    """Write the trace, then make the file in the background."""
+    """Write the export and its trace; its page shows how it goes on."""
     sheet, user = _roster(request, name), user_of(request)
-    form = ExportForm(request.POST)
+    form = ExportForm(request.POST, sheet=sheet)
     if not form.is_valid():
-        return _page(request, sheet, form, 422)
-    clear, reason = form.cleaned_data["clear"] == "1", form.cleaned_data["reason"]
-    if refusal := exports.why_not(user, sheet, clear=clear, reason=reason):
+        return _page(request, sheet, form, {}, 422)
+    wish = form.wish(sheet)
+    if refusal := exports.why_not(user, sheet, clear=wish.clear, reason=wish.reason):
         form.add_error("reason" if "理由" in refusal else "clear", refusal)
-        return _page(request, sheet, form, 422)
-    log = exports.record(
-        user, sheet, clear=clear, reason=reason, address=access.client_address(request)
-    )
-    return redirect(exports.submit(user, sheet, form.cleaned_data["format"], log, clear=clear))
+        return _page(request, sheet, form, {}, 422)
+    if wish.clear and (stop := accounts.require_fresh(request)):
+        return stop
+    try:
+        made = exports.ask(
+            user, wish, token=form.cleaned_data["token"], address=access.client_address(request)
+        )
+    except exports.Refused as refused:
+        form.add_error(None, str(refused))
+        return _page(request, sheet, form, {}, 422)
+    return redirect("export", made.pk)
 
 
 @require_GET
 def access_log(request: HttpRequest) -> HttpResponse:
     """Who saw whose private values, when and why (第十一条)."""
-    rows = AccessLog.objects.visible_to(user_of(request)).select_related("user", "transfer")
+    rows = AccessLog.objects.visible_to(user_of(request)).select_related(
+        "user", "transfer", "export"
+    )
     if kind := request.GET.get("kind"):
         if kind not in AccessLog.Kind.values:
             raise Http404
         rows = rows.filter(kind=kind)
-    context = {"page": keyset(request, rows, count=True), "kinds": AccessLog.Kind.choices,
-               "kind": kind}  # fmt: skip
+    page = keyset(request, rows, count=True)
+    context = {
+        "page": page, "lines": exports.with_exports(page.rows), "kinds": AccessLog.Kind.choices,
+        "kind": kind,
+    }  # fmt: skip
     return render(request, "xianning/access_log.html", context)
