@@ -3,7 +3,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 PY := .venv/bin/python
 
-.PHONY: help run test test-quick lint fix lock clean
+.PHONY: help run test test-quick test-long lint audit sbom fix lock clean
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -20,9 +20,21 @@ test-quick:  ## the suite on SQLite only, without the browser
 	@.ci/setup dev
 	@exec .ci/test quick
 
+test-long:  ## the long forms (100,000 mutated files, 256 writers) on both databases: hours
+	@.ci/setup dev
+	@FUZZ_MUTANTS=100000 LONG=1 exec .ci/test long
+
 lint:  ## lint and types only
 	@.ci/setup dev
 	@exec .ci/test lint
+
+audit:  ## refuse locked or installed packages with known holes, or an old list of holes
+	@.ci/setup app
+	@$(PY) .ci/audit.py
+
+sbom:  ## write var/sbom.json: every package with licence and cage (CycloneDX 1.6)
+	@.ci/setup app
+	@$(PY) .ci/sbom.py
 
 fix:  ## order imports, format Python and templates
 	@.ci/setup dev

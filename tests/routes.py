@@ -1,0 +1,94 @@
+"""Every address of the project with objects that exist, for tests that must ask all of them."""
+
+from __future__ import annotations
+
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.urls import get_resolver, reverse
+from django.urls.resolvers import URLPattern, URLResolver
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True)
+class Route:
+    """One URL: its name with namespace, its path as declared, its converters by argument, its view."""
+
+    name: str
+    path: str
+    converters: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    view: Any = None
+
+    def address(self, known: Mapping[str, Any], *, pk: Any = None) -> str:
+        """Its address. KNOWN: beginning of a path → the object that stands behind such a path.
+
+        The longest beginning counts; PK, when given, stands for every object instead.
+        """
+        begins = [start for start in known if self.path.startswith(start)]
+        found = known[max(begins, key=len)].pk if begins else uuid.UUID(int=7 << 76 | 2 << 62)
+        kwargs = {}
+        for argument, converter in self.converters.items():
+            kind = type(converter).__name__
+            if kind == "UUIDConverter":
+                kwargs[argument] = pk or found
+            elif kind == "StepConverter":
+                kwargs[argument] = "verify" if "bulk" in self.path else "community"
+            else:
+                kwargs[argument] = PUBLIC_CODES[f"{self.name} {argument}"][0]
+        return reverse(self.name, kwargs=kwargs)
+
+
+# What is no random id and still stands in an address: a code known to everybody, and why.
+PUBLIC_CODES = {
+    "communities:area_edit pk": ("421202001005", "statistical code of a division"),
+    "roster name": ("transfers", "one of five lists named in rosters.py"),
+    "roster_export name": ("transfers", "one of five lists named in rosters.py"),
+    "transfers:paper name": ("form", "one of the papers named in papers.py"),
+}
+
+
+def routes(resolver: URLResolver | None = None, path: str = "", space: str = "") -> list[Route]:
+    """All URLs of the project, those of included files too."""
+    found: list[Route] = []
+    for entry in (resolver or get_resolver()).url_patterns:
+        here = f"{path}{entry.pattern}"
+        if isinstance(entry, URLPattern):
+            found.append(
+                Route(f"{space}{entry.name}", here, dict(entry.pattern.converters), entry.callback)
+            )
+        else:
+            inner = f"{space}{entry.namespace}:" if entry.namespace else space
+            found += routes(entry, here, inner)
+    return found
+
+
+def some_objects() -> dict[str, Any]:
+    """One object for each part of the site, all about the same case, by beginning of the path."""
+    from tests.factories import enterprise_of, make_transfer
+    from transfers.models import ImportBatch
+    from xianning.models import Grant, Job, Notice, Office, User
+
+    case = make_transfer(at="community", party_member=True)
+    clerk = User.objects.get(username="qiye")
+    worker = User.objects.get(username="shequ_wannian")
+    office = Office.objects.get(users=clerk)
+    return {
+        "transfers/": case,
+        "transfers/scans/": case.scans.first(),
+        "transfers/imports/": ImportBatch.objects.create(
+            enterprise=enterprise_of("qiye"), uploaded_by=clerk, file_name="名单.xlsx",
+            sha256="0", state="failed",
+        ),
+        "enterprises/": enterprise_of("qiye"),
+        "jobs/": Job.objects.create(kind="export", title="导出", owner=clerk, state="failed"),
+        "notices/": Notice.objects.filter(role="hr", area_id="421200000000").first(),
+        "offices/": office,
+        "users/": clerk,
+        "grants/": Grant.ask(
+            worker, Office.objects.get(users__username="shequ"), reason="轮岗通知",
+            by=User.objects.get(username="guanli"),
+        ),
+    }  # fmt: skip
