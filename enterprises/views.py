@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
@@ -22,6 +21,7 @@ from transfers.models import Transfer
 from xianning import access
 from xianning.access import user_of
 from xianning.context import capped
+from xianning.downloads import XLSX, download
 from xianning.fields import body_name
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
 
     from xianning.models import User
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 STATES = {
     "unconfirmed": "待国资部门确认",
     "confirmed": "已确认",
@@ -303,11 +302,7 @@ def _acknowledged(request: HttpRequest, entry: Enterprise) -> bool:
 @require_GET
 def template(request: HttpRequest) -> HttpResponse:
     """The empty workbook to fill in."""
-    response = HttpResponse(imports.template(), content_type=XLSX)
-    response["Content-Disposition"] = (
-        f"attachment; filename*=UTF-8''{quote('国有企业名单模板.xlsx')}"
-    )
-    return response
+    return download(imports.template(), "国有企业名单模板.xlsx", XLSX)
 
 
 def import_list(request: HttpRequest) -> HttpResponse:

@@ -7,22 +7,22 @@ from xianning.roster import Column, Roster
 
 
 def _kind(move: PartyMove) -> str:
-    return {"01": "正式", "02": "预备"}.get(move.transfer.retiree.political_status, "")
+    return {"01": "正式", "02": "预备"}.get(move.transfer.person.political_status, "")
 
 
 PARTY = Roster(
     "party", "国有企业退休人员党员组织关系转接名册", "第六条第6项",
     (
-        Column("姓名", "transfer.retiree.name", 9),
-        Column("性别", "transfer.retiree.get_sex_display", 4),
-        Column("民族", "transfer.retiree.get_ethnicity_display", 6),
-        Column("出生年月", "transfer.retiree.birth_date", 9, month=True),
-        Column("公民身份号码", "transfer.retiree.id_number", 20, private="id"),
+        Column("姓名", "transfer.person.name", 9),
+        Column("性别", "transfer.person.get_sex_display", 4),
+        Column("民族", "transfer.person.get_ethnicity_display", 6),
+        Column("出生年月", "transfer.person.birth_date", 9, month=True),
+        Column("公民身份号码", "transfer.person.id_number", 20, private="id"),
         Column("党员类别", _kind, 5),
-        Column("入党时间", "transfer.retiree.party_joined_on", 9, month=True),
-        Column("转正时间", "transfer.retiree.party_full_on", 9, month=True),
-        Column("退休时间", "transfer.retiree.retired", 9, month=True),
-        Column("原工作单位", "transfer.retiree.former_employer", 14),
+        Column("入党时间", "transfer.person.party_joined_on", 9, month=True),
+        Column("转正时间", "transfer.person.party_full_on", 9, month=True),
+        Column("退休时间", "transfer.person.retired", 9, month=True),
+        Column("原工作单位", "transfer.person.former_employer", 14),
         Column("原所在党组织", "from_organization", 16),
         Column("长期居住地", "transfer.party_area.full_name", 16),
         Column("拟转入党组织", "to_organization", 16),
@@ -34,7 +34,7 @@ PARTY = Roster(
         Column("接收日期", "accepted_on", 11),
         Column("回执编号/日期",
                lambda m: f"{m.receipt_number} {m.receipt_on or ''}".strip(), 14),
-        Column("联系电话", "transfer.retiree.phone", 13, private="phone"),
+        Column("联系电话", "transfer.person.phone", 13, private="phone"),
         Column("备注", "remarks", 8),
     ),
     rows=lambda user: PartyMove.objects.visible_to(user)

@@ -57,6 +57,11 @@
     });
   });
 
+  // --- filters that nobody set do not fill the first screen of a telephone
+  if (window.matchMedia("(max-width: 48em)").matches) {
+    all("details[data-fold]").forEach((box) => { box.open = false; });
+  }
+
   // --- tick all boxes of a list, and say how many are ticked
   all("[data-tick-all]").forEach((head) => {
     const form = head.form;
@@ -103,6 +108,53 @@
       note.hidden = !input.files.length;
     });
   });
+
+  // --- the session: typing keeps it; two minutes before its end the page says so
+  const { idle, left, alive } = document.body.dataset;
+  if (alive) {
+    const latest = Date.now() + left * 1000;
+    let unused = Date.now() + idle * 1000, asked = Date.now(), note = null;
+    const say = (words, over) => {
+      if (!note) {
+        note = document.createElement("div");
+        note.className = "notice notice-warn idle-note";
+        note.setAttribute("role", "alert");
+        const button = document.createElement("button");
+        button.type = "button";
+        button.className = "btn btn-primary";
+        button.textContent = "继续使用";
+        button.addEventListener("click", keep);
+        note.append(document.createElement("p"), button);
+        document.body.append(note);
+      }
+      const [sentence, button] = note.children;
+      if (sentence.textContent !== words) sentence.textContent = words;
+      button.hidden = over;
+    };
+    const keep = async () => {
+      asked = Date.now();
+      try {
+        const answer = await fetch(alive, { redirect: "error", cache: "no-store" });
+        if (!answer.ok) return;
+        unused = asked + idle * 1000;
+        note?.remove();
+        note = null;
+      } catch { /* signed out elsewhere, or no network: the note stays */ }
+    };
+    document.addEventListener("input", () => {
+      if (Date.now() - asked > 240000) keep();
+    });
+    setInterval(() => {
+      const now = Date.now(), end = Math.min(unused, latest);
+      if (now >= end) {
+        say("已超过时限，系统已退出登录。填写的内容还在这个页面上，请先复制保存，再重新登录。", true);
+      } else if (now >= latest - 120000) {
+        say("登录快满 12 小时，两分钟内将自动退出。请尽快提交正在填写的内容。", true);
+      } else if (now >= end - 120000) {
+        say("您已较长时间没有操作，两分钟内将自动退出登录，没有提交的内容不会保存。", false);
+      }
+    }, 5000);
+  }
 
   // --- a job's progress: say a change of state once, not every second; at the end show the page anew
   const announcer = document.querySelector("[data-announcer]");

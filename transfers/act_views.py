@@ -12,7 +12,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_POST
 
-from transfers import workflow
+from transfers import casefile, workflow
 from transfers.forms import EndForm, ReasonForm, StepForm
 from transfers.models import Transfer, TransferStep
 from transfers.workflow import STEPS, Step
@@ -48,12 +48,17 @@ def _page(request: HttpRequest, template: str, status: int = 200, **context: Any
 def act(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     """Fill in, check the answers, then do it: nothing is final before the second button."""
     case, row, step = _fetch(request, pk, key)
-    reason = workflow.why_not(case, row)
+    reason = workflow.why_not(case, row, user_of(request))
     if step.form is None or reason:
         messages.error(request, reason or "此步骤随企业名单登记，不在案卷中办理。")
         return redirect(case)
-    form = step.form(request.POST or None, request.FILES or None, transfer=case)
-    context: dict[str, Any] = {"case": case, "step": step, "row": row, "form": form}
+    form = step.form(
+        request.POST or None, request.FILES or None, transfer=case, by=user_of(request)
+    )
+    context: dict[str, Any] = {
+        "case": case, "step": step, "row": row, "form": form,
+        "returned_why": casefile.why_returned(case, row),
+    }  # fmt: skip
     if request.method != "POST":
         return _page(request, "act", **context)
     if not form.is_valid():
@@ -159,7 +164,7 @@ def bulk(request: HttpRequest, key: str) -> HttpResponse:
         return redirect(f"{reverse('transfers:list')}?waiting={key}")
     cases = [row.transfer for row in rows]
     asked = "answered" in request.POST
-    form = step.form(request.POST if asked else None, transfer=cases[0])
+    form = step.form(request.POST if asked else None, transfer=cases[0], by=user_of(request))
     queue_url = f"{reverse('transfers:list')}?waiting={key}"
     context: dict[str, Any] = {"step": step, "cases": cases, "form": form, "queue_url": queue_url}
     if not asked or "change" in request.POST:

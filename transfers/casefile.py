@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from django.db.models import Q
 from django.urls import reverse
 
 from transfers import workflow
@@ -34,6 +35,7 @@ class Act:
     button: str = ""
     back_url: str = ""
     withdraw_url: str = ""
+    returned_why: str = ""
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,27 @@ def _act(case: Transfer, rows: dict[str, TransferStep], row: TransferStep, user:
         url=_url("act", case, row) if may and not reason else "",
         button=step.form.button if step.form else "",
         back_url=_url("send_back", case, row) if may and step.returns_to else "",
+        returned_why=why_returned(case, row),
     )  # fmt: skip
+
+
+def why_returned(case: Transfer, row: TransferStep) -> str:
+    """Who returned or withdrew what stands open again, and why; nothing otherwise."""
+    if not row.returned:
+        return ""
+    sources = [key for key, step in STEPS.items() if step.returns_to == row.step]
+    event = (
+        case.events.filter(
+            Q(verb=StepEvent.Verb.SEND_BACK, step__in=sources)
+            | Q(verb=StepEvent.Verb.WITHDRAW, step=row.step)
+        )
+        .select_related("office")
+        .last()
+    )
+    if event is None:
+        return ""
+    who = event.office.name if event.office else STEPS[event.step].title
+    return f"{who}{event.get_verb_display()}：{event.code_label}：{event.reason}"
 
 
 def _url(name: str, case: Transfer, row: TransferStep) -> str:
@@ -150,12 +172,13 @@ _PLAIN = (
               "certified_on")),
     ("居住与意愿", ("residence", "wish_local", "wish_away")),
 )  # fmt: skip
+_WORDS = {"birth_date": "出生年月"}  # what is shown is less than the field holds
 _PARTY = ("party_joined_on", "party_full_on", "party_branch", "party_dues_until")
 
 
 def facts(case: Transfer, shown: str) -> list[Facts]:
     """Everything known of the person; private groups are masked unless SHOWN names them."""
-    person = case.retiree
+    person = case.person
     blocks = [Facts(title, [_fact(person, n) for n in names]) for title, names in _PLAIN]
     if person.is_party_member:
         blocks.append(Facts("党员情况", [_fact(person, n) for n in _PARTY]))
@@ -182,7 +205,7 @@ def _receivers(case: Transfer) -> Facts:
 
 
 def _fact(person: Retiree, name: str, *, clear: bool = False) -> Fact:
-    label = label_of(Retiree, name)
+    label = _WORDS.get(name) or label_of(Retiree, name)
     kind = Retiree.Privacy.private.get(name)
     words = person.words(name)
     return Fact(label, words if clear or kind is None else mask(words, kind), kind is not None)
@@ -206,7 +229,7 @@ def papers(case: Transfer, user: User) -> list[PaperLine]:
     return [
         PaperLine(
             sheet.title, sheet.article, reverse("transfers:paper", args=[case.pk, key]),
-            sheet.why_not(case) or "",
+            sheet.refusal(case) or "",
         )
         for key, sheet in PAPERS.items()
         if sheet.concerns(case, user)
@@ -268,12 +291,15 @@ def _differences(case: Transfer) -> list[tuple[datetime, list[Change]]]:
     """Changes of the person and of the receivers by the time they were saved."""
     found: list[tuple[datetime, list[Change]]] = []
     watched: tuple[tuple[Any, tuple[str, ...]], ...] = (
-        (case.retiree, tuple(f.name for f in Retiree._meta.fields if f.editable)),
+        (case.person, tuple(f.name for f in Retiree._meta.fields if f.editable)),
         (case, ("community", "archive_area", "party_area")),
     )
     for record, names in watched:
         later = None
-        for row in record.history.order_by("-history_date", "-history_id"):
+        rows = record.history.order_by("-history_date", "-history_id")
+        if case.state == Transfer.State.ENDED:  # what came later is another enterprise's
+            rows = rows.filter(history_date__lte=case.closed_at)
+        for row in rows:
             if later is not None:
                 delta = later.diff_against(row, included_fields=list(names))
                 if delta.changes:

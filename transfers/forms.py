@@ -10,9 +10,10 @@ from django.core.exceptions import ValidationError
 from django.http import QueryDict
 from django.utils import timezone
 
+from transfers import notice
 from transfers.choices import EndReason, ReturnReason
 from transfers.retiree_form import RetireeForm
-from xianning import standards, uploads, vault
+from xianning import standards, uploads
 from xianning.fields import DayField, MonthField
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from datetime import date
 
     from transfers.models import Transfer
+    from xianning.models import User
 
 __all__ = [
     "ConfirmForm", "DeclareForm", "EndForm", "OpenForm", "ReasonForm", "RetireeForm", "RevealForm",
@@ -40,9 +42,9 @@ class StepForm(forms.Form):
     button = "办理"
     advice = ""
 
-    def __init__(self, *args: Any, transfer: Transfer, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, transfer: Transfer, by: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.transfer = transfer
+        self.transfer, self.by = transfer, by
 
     def answers(self) -> list[tuple[str, str]]:
         """Label and answer in words of each visible field, for checking before it is final."""
@@ -89,7 +91,8 @@ class ConfirmForm(StepForm):
         "请先打印《基本信息表》一式三份，由退休人员本人和企业经办人签字、企业盖章，再上传扫描件。"
     )
     scan = forms.FileField(
-        label="签字盖章后的扫描件", required=False, help_text="PDF、JPG 或 PNG，不超过 10 MB",
+        label="签字盖章后的扫描件（必须上传）", required=False,
+        help_text="PDF、JPG 或 PNG，不超过 10 MB",
         widget=forms.ClearableFileInput(attrs={"accept": ".pdf,.jpg,.jpeg,.png"}),
     )  # fmt: skip
     signed_on = DayField(label="签字日期", initial=timezone.localdate)
@@ -97,6 +100,14 @@ class ConfirmForm(StepForm):
     retiree_signed = forms.BooleanField(label="退休人员本人已签字")
     sealed = forms.BooleanField(label="企业经办人已签字、企业已盖章")
     copies = forms.BooleanField(label="一式三份已备齐（企业、个人、街道社区各一份）")
+    told = forms.BooleanField(
+        label=f"已向本人送达《个人信息告知书》（版本 {notice.VERSION}）",
+        help_text="在本案卷的“文书与扫描件”中打印",
+    )
+    agreed = forms.BooleanField(
+        label="本人已签署单独同意书", required=False,
+        help_text="不同意的不勾选：按法定职责移交，案卷中注明未取得单独同意",
+    )  # fmt: skip
     version = forms.IntegerField(widget=forms.HiddenInput)
     # A file already received is carried by reference, so that an error elsewhere does not lose it.
     scan_token = forms.CharField(required=False, widget=forms.HiddenInput)
@@ -124,14 +135,10 @@ class ConfirmForm(StepForm):
         upload = data.get("scan")
         if upload is not None:
             try:
-                content, content_type = uploads.clean_scan(upload.read(), upload.name)
+                received = uploads.receive_scan(upload, self.by)
             except uploads.Rejected as reason:
                 raise ValidationError({"scan": str(reason)}) from None
-            facts = {
-                "file": vault.put(content, "scans"), "name": upload.name[-120:],
-                "type": content_type, "size": len(content), "sha256": vault.digest(content),
-                "case": str(self.transfer.pk),
-            }  # fmt: skip
+            facts = received._asdict() | {"case": str(self.transfer.pk)}
             token = signing.dumps(facts, salt=self.SALT)
         if not token:
             raise ValidationError({"scan": "请上传签字盖章后的扫描件。"})
@@ -151,7 +158,12 @@ class ConfirmForm(StepForm):
     def answers(self) -> list[tuple[str, str]]:
         facts = self.cleaned_data["scan"]
         rows = [row for row in super().answers() if row[0] != "签字盖章后的扫描件"]
-        return [("扫描件", f"{facts['name']}（{facts['size'] // 1024 + 1} KB）"), *rows]
+        said = [f"{facts['size'] // 1024 + 1} KB"]
+        if facts["left_out"]:
+            said.append(f"已移除：{'、'.join(facts['left_out'])}")
+        if facts["quarantined"]:
+            said.append("待查杀，查杀通过前不能打开")
+        return [("扫描件", f"{facts['name']}（{'；'.join(said)}）"), *rows]
 
 
 class ReasonForm(forms.Form):

@@ -17,7 +17,7 @@ from transfers.models import ImportBatch
 from transfers.workflow import Refused
 from xianning import access
 from xianning.access import user_of
-from xianning.downloads import download
+from xianning.downloads import XLSX, download
 from xianning.pages import keyset
 from xianning.sandbox import Rejected
 from xianning.uploads import WORKBOOK_BYTES
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from django.http import HttpRequest
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 SHOWN = 200  # problems on the page; the rest is in the list to take away
 State = ImportBatch.State
 

@@ -16,6 +16,7 @@ from communities.models import Reception
 from party.documents import introduction_letter
 from party.models import PartyMove
 from transfers.documents import basic_information_form
+from transfers.notice import privacy_notice
 from xianning import access
 from xianning.access import user_of
 from xianning.models import AccessLog
@@ -46,6 +47,12 @@ class Paper:
             return mine.may_act("enterprise", enterprise=case.enterprise_id)
         area = case.party_area_id if self.role == "party" else case.community_id
         return mine.may_act(self.role, area=area)
+
+    def refusal(self, case: Transfer) -> str | None:
+        """Why it cannot be printed, as a sentence; None when it can."""
+        if case.state == case.State.ENDED:
+            return "案卷已终止，不再打印文书。"
+        return self.why_not(case)
 
     def render(self, case: Transfer, request: HttpRequest) -> Pdf:
         """The paper. A character that no font has is left to the pen, and that is on record.
@@ -97,6 +104,10 @@ PAPERS: dict[str, Paper] = {
     "form": Paper(
         "《基本信息表》", "第六条第3项", "enterprise", _form_is_ready,
         lambda case, _request: basic_information_form(case),
+    ),
+    "notice": Paper(
+        "《个人信息告知书》和单独同意书", "第十一条", "enterprise", lambda _case: None,
+        lambda case, _request: privacy_notice(case),
     ),
     "delivery": Paper(
         "档案转递单", "第六条第4项", "enterprise", _file_is_sent,

@@ -57,7 +57,11 @@ def on_record(
 
     Three queries for each CHUNK of numbers. Of a person with a live case elsewhere nothing is read.
     """
-    numbers = {privacy.blind_index(number, "id_number"): number for number in id_numbers}
+    numbers = {
+        index: number
+        for number in id_numbers
+        for index in privacy.blind_indexes(number, "id_number")
+    }
     found: dict[str, OnRecord] = {}
     indexes = list(numbers)
     for start in range(0, len(indexes), chunk):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from transfers import act_views, views
+from transfers import act_views, rights_views, trace_views, views
 from transfers.import_urls import urlpatterns as import_urls
 from transfers.workflow import STEPS
 
@@ -33,10 +33,16 @@ urlpatterns = [
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/edit/", views.edit, name="edit"),
     path("<uuid:pk>/reveal/", views.reveal, name="reveal"),
+    path("<uuid:pk>/accesses/", trace_views.accesses, name="accesses"),
     path("<uuid:pk>/end/", act_views.end, name="end"),
     path("<uuid:pk>/act/<step:key>/", act_views.act, name="act"),
     path("<uuid:pk>/send-back/<step:key>/", act_views.send_back, name="send_back"),
     path("<uuid:pk>/withdraw/<step:key>/", act_views.withdraw, name="withdraw"),
     path("<uuid:pk>/paper/<slug:name>/", views.paper, name="paper"),
+    path("rights/", rights_views.request_list, name="rights_list"),
+    path("rights/<uuid:pk>/", rights_views.rights_answer, name="rights_answer"),
+    path("<uuid:pk>/rights/", rights_views.rights, name="rights"),
+    path("<uuid:pk>/rights/copy/", rights_views.rights_copy, name="rights_copy"),
+    path("consents/<uuid:pk>/withdraw/", rights_views.consent_withdraw, name="consent_withdraw"),
     path("scans/<uuid:pk>/", views.scan, name="scan"),
 ]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from uuid import UUID
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Exists, OuterRef
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -21,7 +23,7 @@ from transfers.models import Retiree, Scan, Transfer, TransferStep
 from transfers.papers import PAPERS
 from transfers.retiree_form import RetireeForm
 from transfers.workflow import STEPS
-from xianning import access, privacy, vault
+from xianning import access, accounts, audit, privacy, vault, watch
 from xianning.access import user_of
 from xianning.downloads import download
 from xianning.models import AccessLog
@@ -31,6 +33,8 @@ from xianning.sandbox import Rejected, SandboxError
 if TYPE_CHECKING:
     from django.db.models import QuerySet
     from django.http import HttpRequest
+
+log = logging.getLogger("xianning.transfers")
 
 _WITH = (
     "retiree",
@@ -206,6 +210,8 @@ def _detail(
             "may_amend": workflow.why_not_amend(case, user) is None,
             "may_end": workflow.why_not_end(case, rows, user) is None,
             "valid_form": case.valid_form,
+            "may_rights": may_reveal,
+            "consents": case.consents.all(),
         },
         status=status,
     )
@@ -219,12 +225,25 @@ def reveal(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = RevealForm(request.POST, groups=[(key, words) for key, (words, _) in groups.items()])
     if not form.is_valid():
         return _detail(request, case, form=form, status=422)
-    group = form.cleaned_data["group"]
-    AccessLog.write(
-        user_of(request), AccessLog.Kind.REVEAL, groups[group][0], transfer=case,
-        reason=form.cleaned_data["reason"], address=access.client_address(request),
-    )  # fmt: skip
+    group, user = form.cleaned_data["group"], user_of(request)
+    with transaction.atomic():
+        if stop := _stop_at_quota(request, case):
+            return stop
+        AccessLog.write(
+            user, AccessLog.Kind.REVEAL, groups[group][0], transfer=case,
+            reason=form.cleaned_data["reason"], address=access.client_address(request),
+        )  # fmt: skip
     return _detail(request, case, shown=group)
+
+
+def _stop_at_quota(request: HttpRequest, case: Transfer) -> HttpResponse | None:
+    """Beyond the quota of people an hour: the page that asks who he is, unless just answered."""
+    if not watch.over_quota(user_of(request), case):
+        return None
+    if stop := accounts.require_fresh(request):
+        return stop
+    audit.write("quota_passed", object=case, area=case.authority_id)
+    return None
 
 
 # --- facts --------------------------------------------------------------------------------------
@@ -297,10 +316,13 @@ def _open_edit(request: HttpRequest, case: Transfer) -> HttpResponse:
     """Ask why, put it on record, then show the form with everything that is known."""
     asked = OpenForm(request.POST or None)
     if request.method == "POST" and asked.is_valid():
-        AccessLog.write(
-            user_of(request), AccessLog.Kind.REVEAL, "更改信息（全部登记内容）", transfer=case,
-            reason=asked.cleaned_data["why"], address=access.client_address(request),
-        )  # fmt: skip
+        with transaction.atomic():
+            if stop := _stop_at_quota(request, case):
+                return stop
+            AccessLog.write(
+                user_of(request), AccessLog.Kind.REVEAL, "更改信息（全部登记内容）", transfer=case,
+                reason=asked.cleaned_data["why"], address=access.client_address(request),
+            )  # fmt: skip
         form = RetireeForm(enterprise=case.enterprise, transfer=case)
         return _edit_page(request, form, case=case, enterprise=case.enterprise)
     status = 422 if request.method == "POST" else 200
@@ -333,7 +355,7 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         raise Http404
     if not sheet.concerns(case, user_of(request)):
         raise PermissionDenied(f"{sheet.title}由其他单位打印（{sheet.article}）。")
-    if reason := sheet.why_not(case):
+    if reason := sheet.refusal(case):
         messages.error(request, reason)
         return redirect(case)
     AccessLog.write(
@@ -353,8 +375,21 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
 def scan(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Give out an uploaded scan; who looked is on record first."""
     stored = get_object_or_404(Scan.objects.visible_to(user_of(request)), pk=pk)
+    if reason := stored.why_not_open():
+        return _no_scan(request, stored, reason, status=410 if stored.destroyed_at else 423)
+    try:
+        data = vault.get(stored.file)
+    except (FileNotFoundError, privacy.NotReadable):
+        log.error("scan %s is missing or was altered", stored.pk)
+        return _no_scan(request, stored, "保存的文件缺失或被改动，请联系系统管理员。", status=410)
     AccessLog.write(
         user_of(request), AccessLog.Kind.SCAN, stored.title, transfer=stored.transfer,
         address=access.client_address(request),
     )  # fmt: skip
-    return download(vault.get(stored.file), stored.original_name, stored.content_type)
+    return download(data, stored.original_name, stored.content_type)
+
+
+def _no_scan(request: HttpRequest, stored: Scan, reason: str, *, status: int) -> HttpResponse:
+    """The page that says why a scan cannot be opened."""
+    context = {"scan": stored, "case": stored.transfer, "reason": reason}
+    return render(request, "transfers/scan_closed.html", context, status=status)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 from simple_history.utils import bulk_create_with_history
@@ -30,7 +30,7 @@ from party.models import PartyMove
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import SignedForm, StepEvent, Transfer, TransferStep
-from xianning import access
+from xianning import access, audit
 from xianning.models import Notice, Office, User
 from xianning.models import Sequence as Numbers
 from xianning.roles import ROLES
@@ -117,7 +117,7 @@ STEPS: dict[str, Step] = {
         Step(CONFIRM, 3, "基本信息确认", "enterprise", "enterprise", needs=(VERIFY,),
              form=ConfirmForm, effect=SignedForm.sign, undo=SignedForm.unsign, returns_to=DECLARE),
         Step(DELIVER, 4, "移交人事档案", "enterprise", "enterprise", needs=(CONFIRM,),
-             form=DeliverForm, effect=PersonnelFile.deliver, bulk=True),
+             form=DeliverForm, effect=PersonnelFile.deliver),
         Step(ARCHIVES, 4, "接收人事档案", "insurance", "archive_area", needs=(DELIVER,),
              form=AcceptFileForm, effect=PersonnelFile.accept, undo=PersonnelFile.unaccept,
              returns_to=DELIVER),
@@ -201,7 +201,23 @@ def why_not(transfer: Transfer, row: TransferStep, user: User | None = None) -> 
         return f"须先完成{missing}（{step.article}）。"
     if user is not None and not is_mine(row, user):
         return f"“{step.title}”由{desk_name(row, transfer)}办理（{step.article}）。"
+    if user is not None and (own := _own_work(transfer, step, user)):
+        return own
     return step.guard(transfer)
+
+
+def _own_work(transfer: Transfer, step: Step, user: User) -> str | None:
+    """Where one body checks or receives what another did, nobody may be both, whatever he holds."""
+    partners = [
+        other.key
+        for other in STEPS.values()
+        if other.role != step.role
+        and (other.key == step.returns_to or step.key == other.returns_to)
+    ]
+    own = transfer.steps.filter(step__in=partners, done_by=user).first()
+    if own is None:
+        return None
+    return f"“{STEPS[own.step].title}”由您本人办理，“{step.title}”须由他人办理（{step.article}）。"
 
 
 # --- the one writer -----------------------------------------------------------------------------
@@ -279,6 +295,10 @@ def _note(case: Transfer, row: TransferStep, verb: Verb, by: User, **facts: Any)
     StepEvent.objects.create(
         transfer=case, step=row.step, verb=verb, by=by, office=_office(row, by), **facts
     )
+    audit.write(
+        f"step_{verb.value}", user=by, object=case, area=case.authority_id,
+        facts={"step": row.step, "article": STEPS[row.step].article, "code": facts.get("code", "")},
+    )  # fmt: skip
 
 
 def _tell(case: Transfer, row: TransferStep, text: str) -> None:
@@ -339,6 +359,8 @@ def start(cases: Sequence[Transfer], *, by: User, declare: bool = True) -> None:
     )
     TransferStep.objects.bulk_create(rows, batch_size=500)
     StepEvent.objects.bulk_create(events, batch_size=500)
+    audit.write_many("cases_filed", cases, user=by, area=enterprise.authority_id,
+                     enterprise=str(enterprise.pk), filed=filed)  # fmt: skip
     if filed:
         Notice.objects.create(
             role="hr", area_id=enterprise.authority_id, about_enterprise=enterprise,
@@ -347,12 +369,21 @@ def start(cases: Sequence[Transfer], *, by: User, declare: bool = True) -> None:
         )  # fmt: skip
 
 
-@transaction.atomic
+_JUST_FILED = "此身份证号刚由他人登记，请稍后核对案卷。"
+
+
 def file(form: RetireeForm, *, by: User) -> Transfer:
-    """Save the person of a valid form and open the case; filed at once when it is ready."""
+    """Save the person of a valid form and open the case; filed at once when it is ready.
+
+    Raises Refused, also when the same number was filed since the form was checked.
+    """
     case = form.new_case(by)
-    case.retiree.save()
-    start([case], by=by)
+    try:
+        with transaction.atomic():
+            case.retiree.save()
+            start([case], by=by)
+    except IntegrityError:
+        raise Refused(_JUST_FILED) from None
     return case
 
 
@@ -461,7 +492,11 @@ def amend(transfer: Transfer, form: RetireeForm, *, by: User) -> list[str]:
     case, rows = _lock(transfer)
     if refusal := why_not_amend(case, by):
         raise Refused(refusal)
-    changed = form.write(case)
+    try:
+        with transaction.atomic():
+            changed = form.write(case)
+    except IntegrityError:
+        raise Refused(_JUST_FILED) from None
     if not changed:
         return []
     note = "、".join(changed)
@@ -498,7 +533,7 @@ def end(transfer: Transfer, *, by: User, code: str, reason: str) -> None:
     _note(case, rows[DECLARE], Verb.END, by, code=code, reason=reason)
     SignedForm.unsign(case, by=by, reason=reason)
     for row in rows.values():
-        if row.state != State.DONE:
+        if row.state not in (State.DONE, State.SKIPPED):
             row.state, row.opened_at, row.returned = State.BLOCKED, None, False
             row.save()
     case.state, case.closed_at = Transfer.State.ENDED, timezone.now()

@@ -13,11 +13,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
-from xianning import access, privacy
+from xianning import access, privacy, triggers
 from xianning.models import AccessLog, Installation
+from xianning.register import gaps
 from xianning.roles import RIGHTS, ROLES
-
-OUR_APPS = ("xianning", "communities", "enterprises", "transfers", "archives", "party")
 
 
 def url_names(resolver: URLResolver | None = None, namespace: str = "") -> list[str]:
@@ -45,26 +44,96 @@ def every_url_declares_who(**_: Any) -> Sequence[CheckMessage]:
 
 
 def every_field_is_classified(**_: Any) -> Sequence[CheckMessage]:
-    """A model of ours whose field is neither private nor open is an error (第十一条)."""
-    return [
-        Error(f"{model._meta.label} 的字段 {name} 没有声明隐私级别。", id="xianning.E003")
-        for app in OUR_APPS
-        for model in apps.get_app_config(app).get_models()
-        if hasattr(model, "Privacy")
-        for name in sorted(privacy.undeclared_fields(model))
-    ]
+    """A model or field of ours that is missing in the register is an error (第十一条)."""
+    return [Error(f"隐私声明不全：{gap}。", id="xianning.E003") for gap in gaps()]
 
 
-def keys_are_there(**_: Any) -> Sequence[CheckMessage]:
-    if settings.PRIVACY_KEYS and settings.SECRET_KEY:
+_LOCAL = {"127.0.0.1", "localhost", "[::1]"}
+
+
+def wrong_settings() -> list[str]:
+    """Why these settings must not serve anybody, as sentences; none when they may.
+
+    The tests run with settings of their own, so nothing is asked of them.
+    """
+    if settings.TESTING:
         return []
-    return [Error("缺少 SECRET_KEY 或 FIELD_KEYS（见 README 设置一节）。", id="xianning.E004")]
+    try:
+        key = settings.SECRET_KEY
+    except ImproperlyConfigured:  # Django's way of saying that it is empty
+        key = ""
+    hosts, origins = set(settings.ALLOWED_HOSTS), settings.CSRF_TRUSTED_ORIGINS
+    secrets = [key, *settings.SECRET_KEY_FALLBACKS]
+    here = settings.DEMO or settings.DEBUG  # for one machine, without TLS
+    facts = [
+        (
+            not (key and settings.PRIVACY_KEYS),
+            "缺少 SECRET_KEY 或 FIELD_KEYS（见 README 设置一节）。",
+        ),
+        (
+            key and not here and any(map(_is_weak, secrets)),
+            "SECRET_KEY 或 SECRET_KEY_FALLBACKS 太弱：每个应为至少 50 个字符的随机串。",
+        ),
+        (not hosts, "缺少 ALLOWED_HOSTS：请写明本系统的域名。"),
+        (
+            any(host == "*" or host.startswith(".") for host in hosts),
+            "ALLOWED_HOSTS 不能含 * 或以点开头：请逐个写明本系统的域名。",
+        ),
+        (
+            settings.DEBUG and hosts - _LOCAL,
+            "DEBUG 会把内部信息显示给来访者，只能在本机（127.0.0.1、localhost）使用。",
+        ),
+        (settings.DEBUG and settings.SECURE, "DEBUG 不能与 SECURE 同时打开。"),
+        (not (settings.SECURE or here), "正式使用时不能关闭 SECURE：登录信息会明文传输。"),
+        (
+            settings.SECURE and any("*" in o or not o.startswith("https://") for o in origins),
+            "CSRF_TRUSTED_ORIGINS 只能是写明域名的 https:// 地址。",
+        ),
+    ]
+    told = [sentence for wrong, sentence in facts if wrong]
+    return [*told, *_wrong_field_keys(), *_switched_off_audit()]
+
+
+def _switched_off_audit() -> list[str]:
+    """Settings that would leave deeds without a trace (等保 L3-CES1-15)."""
+    facts = [
+        (
+            not getattr(settings, "SIMPLE_HISTORY_ENABLED", True),
+            "SIMPLE_HISTORY_ENABLED 不能关闭：更改须留痕。",
+        ),
+        (
+            "xianning.audit.AuditMiddleware" not in settings.MIDDLEWARE,
+            "MIDDLEWARE 中缺少 xianning.audit.AuditMiddleware：访问须留痕。",
+        ),
+        (
+            settings.AUDIT_DAYS < triggers.LEAST_DAYS,
+            f"AUDIT_DAYS 不能少于 {triggers.LEAST_DAYS} 天。",
+        ),
+    ]
+    return [sentence for wrong, sentence in facts if wrong]
+
+
+def _is_weak(secret: str) -> bool:
+    return len(secret) < 50 or len(set(secret)) < 5 or "insecure" in secret
+
+
+def _wrong_field_keys() -> list[str]:
+    """Why FIELD_KEYS cannot be read; an empty one is told of with the others."""
+    try:
+        privacy.load_keys(settings.PRIVACY_KEYS or privacy.new_keys())
+    except ImproperlyConfigured as problem:
+        return [str(problem)]
+    return []
+
+
+def settings_are_safe(**_: Any) -> Sequence[CheckMessage]:
+    return [Error(sentence, id="xianning.E004") for sentence in wrong_settings()]
 
 
 def register_all() -> None:
     register(every_url_declares_who, Tags.urls)
     register(every_field_is_classified, Tags.models)
-    register(keys_are_there, Tags.security)
+    register(settings_are_safe, Tags.security)
 
 
 def write_groups(**_: Any) -> None:
@@ -91,12 +160,27 @@ def require_right_keys() -> None:
         raise ImproperlyConfigured("FIELD_KEYS 与此数据库不符：请使用建库时的数据密钥。")
 
 
+def require_triggers() -> None:
+    """Refuse to start when the database would let the audit be changed. ImproperlyConfigured."""
+    if lost := triggers.missing():
+        names = "、".join(lost)
+        raise ImproperlyConfigured(f"数据库缺少触发器 {names}：请运行 manage.py migrate。")
+
+
 def require_right_start() -> None:
-    """What the web server needs: the right keys, and no demo beside a real database (or reverse)."""
+    """What the web server needs: safe settings, the right keys, a database of the right kind.
+
+    A server started without `manage.py` runs no system checks, so their sentences are raised here.
+    """
+    if problems := wrong_settings():
+        raise ImproperlyConfigured("".join(problems))
     require_right_keys()
+    require_triggers()
     is_demo = Installation.objects.get_demo_state()
     if is_demo is not None and is_demo != settings.DEMO:
         raise ImproperlyConfigured(WRONG_KIND[settings.DEMO])
+    if settings.DEBUG and is_demo is False:
+        raise ImproperlyConfigured("正式数据库不能以 DEBUG 方式启动。")
 
 
 WRONG_KIND = {

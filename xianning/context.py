@@ -9,6 +9,7 @@ from django.conf import settings
 from django.urls import reverse
 
 from xianning import access
+from xianning.accounts import sessions
 from xianning.models import Notice
 
 if TYPE_CHECKING:
@@ -33,11 +34,18 @@ _NAV = (
     ("导入", "transfers:import_list"),
     ("国企名单", "enterprises:list"),
     ("名册", "rosters"),
+    ("导出", "exports"),
     ("通知", "notices"),
     ("访问记录", "access_log"),
+    ("追查泄露", "leaks"),
     ("行政区划", "communities:areas"),
     ("机构", "offices"),
     ("账号", "users"),
+    ("授权", "grants"),
+    ("账号清理", "account_review"),
+    ("审计", "audit"),
+    ("权限表", "permissions"),
+    ("字段登记表", "register"),
 )
 
 
@@ -64,14 +72,17 @@ def page(request: HttpRequest) -> dict[str, Any]:
         "nav": nav,
         "my_offices": list(user.offices.all()[:3]),
         "unread_notices": unread,
+        "session_ends": sessions.ends(request),
     }
 
 
 def _entry_of(name: str) -> str:
     """The entry of the navigation under which the page NAME lies."""
     entries = [entry for _label, entry in _NAV]
-    if name in entries or ":" not in name:
+    if name in entries:
         return name
+    if ":" not in name:
+        return next((e for e in entries if name.startswith(e.removesuffix("s"))), "")
     if name.startswith(("transfers:import", "transfers:template")):
         return "transfers:import_list"
     section = name.split(":")[0]

@@ -24,7 +24,7 @@ from django.utils import timezone
 from django_tasks import task
 from django_tasks_db.models import DBTaskResult
 
-from xianning import vault
+from xianning import audit, audit_seals, vault
 from xianning.models import Job
 from xianning.sandbox import Rejected, SandboxError
 
@@ -38,6 +38,7 @@ log = logging.getLogger("xianning.jobs")
 ATTEMPTS = 3
 FOLDER = "jobs"
 KEPT = timedelta(hours=24)
+SEALED_EVERY = 55  # seconds between two seals of the audit, at least
 TOLD_EVERY = 0.5  # seconds between two writes of the progress
 State = Job.State
 Work = TypeVar("Work", bound="Callable[..., Result | None]")
@@ -139,6 +140,7 @@ class Progress:
 
 
 _WORK: dict[str, Callable[..., Result | None]] = {}
+_CHORES: list[Callable[[], object]] = []
 
 
 def job(kind: str) -> Callable[[Work], Work]:
@@ -158,6 +160,13 @@ def job(kind: str) -> Callable[[Work], Work]:
     return register
 
 
+def chore(function: Callable[[], object]) -> Callable[[], object]:
+    """Register a function that the worker calls twice a lease; it decides whether it is due."""
+    _CHORES.append(function)
+    return function
+
+
+@transaction.atomic
 def submit(kind: str, title: str, owner: User, params: dict[str, Any], back_url: str = "") -> Job:
     """Ask for the work; it is queued when the present transaction commits.
 
@@ -165,6 +174,7 @@ def submit(kind: str, title: str, owner: User, params: dict[str, Any], back_url:
     pytest-django's `django_capture_on_commit_callbacks(execute=True)`: the job is over after it.
     """
     made = Job.objects.create(kind=kind, title=title, owner=owner, params=params, back_url=back_url)
+    audit.write("job_asked", user=owner, object=made, facts={"kind": kind})
     _enqueue(made)
     return made
 
@@ -206,7 +216,8 @@ def _work(progress: Progress) -> None:
     """Call the function and write the end. Raises Superseded, and DatabaseError from the end."""
     file = ""
     try:
-        result = _WORK[progress.job.kind](progress, **progress.job.params)
+        with audit.acting(progress.job.owner, request_id=f"job{progress.job.pk.hex[-12:]}"):
+            result = _WORK[progress.job.kind](progress, **progress.job.params)
         if result is not None:
             file = vault.put(result.data, FOLDER)
     except Superseded:
@@ -318,13 +329,15 @@ def cleanup() -> int:
 
 
 def look_after(stop: threading.Event) -> None:
-    """Reap and clean until STOP is set (a thread of the worker)."""
+    """Reap, clean, and seal the audit, until STOP is set (a thread of the worker)."""
+    sealed = 0.0
     while not stop.wait(lease().total_seconds() / 2):
         close_old_connections()
-        try:
-            reap()
-            cleanup()
-        except Exception:
-            log.exception("looking after the jobs failed")
-        finally:
-            connection.close()
+        due = time.monotonic() - sealed >= SEALED_EVERY
+        sealed = time.monotonic() if due else sealed
+        for deed in (reap, cleanup, *_CHORES, *((audit_seals.seal,) if due else ())):
+            try:
+                deed()
+            except Exception:
+                log.exception("looking after the jobs failed: %s", deed.__name__)
+        connection.close()

@@ -16,16 +16,14 @@ from enterprises.models import Enterprise
 from xianning import access, standards
 from xianning.fields import AreaField, DayField, StandardField, body_name
 from xianning.forms import username_of
-from xianning.models import Membership, Office, User
-from xianning.roles import ROLES
+from xianning.models import Grant, Membership, Office, User
+from xianning.roles import ROLES, why_not_together
 
 if TYPE_CHECKING:
     from datetime import date
 
     from django.db.models import QuerySet
 
-# Who keeps accounts or audits has no part in the business they serve, and none in each other's.
-APART = frozenset({"administrator", "auditor"})
 # No 0, O, 1, l, I: a first password is read off a slip of paper.
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
@@ -73,7 +71,7 @@ class OfficeForm(forms.ModelForm):
 
     def __init__(self, *args: Any, admin: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.mine = access.scope(admin).areas.get("administrator", frozenset())
+        self.mine = access.scope(admin).areas.get("system_admin", frozenset())
         choice = self.fields["enterprise"]
         assert isinstance(choice, forms.ModelChoiceField)
         choice.queryset = Enterprise.objects.filter(
@@ -162,8 +160,15 @@ class UserForm(forms.ModelForm):
     )  # fmt: skip
     join = forms.CharField(
         label="加入机构", required=False, max_length=80,
-        help_text="填机构名称，或名称中只有它才有的几个字；同名的加填辖区，例如 温泉街道 党工委",
+        help_text="填机构名称，或名称中只有它才有的几个字；同名的加填辖区，例如 温泉街道 党工委。"
+        "保存后提交安全管理员核准，核准后生效",
     )  # fmt: skip
+    reason = forms.CharField(
+        label="授权理由",
+        required=False,
+        max_length=200,
+        help_text="加入机构时填写，例如 到岗通知文号",
+    )
 
     class Meta:
         model = User
@@ -174,6 +179,7 @@ class UserForm(forms.ModelForm):
     def __init__(self, *args: Any, admin: User, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.admin = admin
+        self.asked: Grant | None = None
         self.is_new = self.instance._state.adding
         self.held = [] if self.is_new else list(self.instance.offices.order_by("name"))
         if self.is_new:
@@ -230,26 +236,26 @@ class UserForm(forms.ModelForm):
             )
         elif join:
             kept = [office.role for office in self.held if office not in leave]
-            self._keep_apart(join, kept)
+            self._may_ask(join, kept)
+            if len(data.get("reason") or "") < 4:
+                self.add_error("reason", "加入机构须写明理由（至少四个字）。")
         return data
 
-    def _keep_apart(self, join: Office, kept: list[str]) -> None:
-        """Accounts, audit and business are three different people's work."""
-        for role in kept:
-            if role != join.role and APART & {role, join.role}:
-                self.add_error(
-                    "join",
-                    f"{ROLES[role].name}不得兼任{ROLES[join.role].name}，请先移出原机构或另开账号。",
-                )
-                return
+    def _may_ask(self, join: Office, kept: list[str]) -> None:
+        """Accounts, grants, audit and business are different people's work."""
+        reason = why_not_together(kept, join.role)
+        if not reason and not self.is_new:
+            reason = Grant.why_not_ask(self.instance, join, by=self.admin)
+        if reason:
+            self.add_error("join", reason)
 
     @transaction.atomic
     def save(self, commit: bool = True) -> User:
-        """Save the account and move it between offices, through `Office` alone."""
+        """Save the account; leaving an office works at once, joining one waits for approval."""
         user: User = self.instance
         user.save()
         for office in self.cleaned_data.get("leave") or []:
             office.dismiss(user)
         if join := self.cleaned_data["join"]:
-            join.admit(user, by=self.admin)
+            self.asked = Grant.ask(user, join, by=self.admin, reason=self.cleaned_data["reason"])
         return user

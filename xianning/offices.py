@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import messages
+from django.db import transaction
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
@@ -14,7 +15,9 @@ from django.views.decorators.debug import sensitive_variables
 from django.views.decorators.http import require_GET
 
 from communities.models import Area
+from xianning import audit
 from xianning.access import user_of
+from xianning.accounts import end_sessions, require_fresh, second_factor
 from xianning.fields import body_name
 from xianning.models import Office, User
 from xianning.office_forms import OfficeForm, UserForm, accounts, first_password
@@ -115,7 +118,10 @@ def user_add(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         password = _new_password(form.instance)
         user = form.save()
-        return _page(request, "user_password", account=user, password=password, is_new=True)
+        return _page(
+            request, "user_password", account=user, password=password, is_new=True,
+            asked=form.asked,
+        )  # fmt: skip
     status = 422 if request.method == "POST" else 200
     return _page(request, "user_edit", status, form=form)
 
@@ -141,17 +147,40 @@ def _new_password(user: User) -> str:
 def user_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Name and offices of an account, its deactivation, a new first password."""
     account = get_object_or_404(accounts(user_of(request)), pk=pk)
-    if request.method == "POST" and "password" in request.POST:
-        if account == request.user:
-            messages.error(request, "自己的密码请在“修改密码”中更改。")
-            return redirect("user_edit", pk)
-        password = _new_password(account)
-        account.save()
-        return _page(request, "user_password", account=account, password=password, is_new=False)
+    if request.method == "POST" and {"password", "factor"} & request.POST.keys():
+        return _reset(request, account)
     form = UserForm(request.POST or None, instance=account, admin=user_of(request))
     if request.method == "POST" and form.is_valid():
         form.save()
+        if not account.is_active:
+            end_sessions(account, "account")
         messages.success(request, f"{account}的账号已更改，立即生效。")
+        if form.asked:
+            messages.info(request, f"加入{form.asked.office}的申请已提交安全管理员核准。")
         return redirect(f"{reverse('users')}")
     status = 422 if request.method == "POST" else 200
-    return _page(request, "user_edit", status, form=form, account=account)
+    waiting = account.grants.waiting().select_related("office")
+    return _page(
+        request, "user_edit", status, form=form, account=account, waiting=waiting,
+        device=second_factor.device_of(account),
+    )  # fmt: skip
+
+
+@sensitive_variables("password")
+@transaction.atomic
+def _reset(request: HttpRequest, account: User) -> HttpResponse:
+    """A new first password, or no phone any more: somebody else's, after a fresh proof."""
+    if account == request.user:
+        messages.error(request, "自己的账号请在“我的账号”中修改密码、更换手机。")
+        return redirect("user_edit", account.pk)
+    if stop := require_fresh(request):
+        return stop
+    if "factor" in request.POST:
+        second_factor.remove(account, by=user_of(request))
+        messages.success(request, f"{account}的动态口令已重置，请其重新登录并启用。")
+        return redirect("user_edit", account.pk)
+    password = _new_password(account)
+    account.save()
+    end_sessions(account, "password")
+    audit.write("password_reset", object=account)
+    return _page(request, "user_password", account=account, password=password, is_new=False)

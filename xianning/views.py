@@ -20,7 +20,7 @@ from transfers.workflow import SIX_STEPS, STEPS
 from xianning import access
 from xianning.access import user_of
 from xianning.context import capped
-from xianning.models import Notice
+from xianning.models import Export, Grant, Notice
 from xianning.pages import keyset
 from xianning.roles import ROLES
 
@@ -51,7 +51,11 @@ def home(request: HttpRequest) -> HttpResponse:
         request,
         "xianning/home.html",
         {
-            "cards": [*_enterprise_cards(user_of(request)), *_step_cards(user_of(request))],
+            "cards": [
+                *_enterprise_cards(user_of(request)),
+                *_step_cards(user_of(request)),
+                *_approval_cards(user_of(request)),
+            ],
             "newest": Notice.objects.visible_to(user_of(request)).unread()[:5],
             "roles": [ROLES[slug] for slug in ROLES if slug in mine.roles],
             "six_steps": SIX_STEPS,
@@ -68,6 +72,19 @@ def _enterprise_cards(user: Any) -> list[Card]:
         if (count := capped(rows)) != "0":
             url = f"{reverse('enterprises:list')}?state={state}"
             cards.append(Card(1, title, "第六条第1项", count, None, url))
+    return cards
+
+
+def _approval_cards(user: Any) -> list[Card]:
+    """What waits for the second person."""
+    rights, cards = access.scope(user).rights, []
+    for right, title, rows, page in (
+        ("approve_grants", "核准授权", Grant.objects.visible_to(user).waiting(), "grants"),
+        ("approve_exports", "核准导出", Export.objects.visible_to(user).waiting(), "exports"),
+    ):
+        if right in rights and (count := capped(rows)) != "0":
+            oldest = rows.order_by("pk").values_list("asked_at", flat=True).first()
+            cards.append(Card(0, title, "第十一条", count, oldest, f"{reverse(page)}?state=asked"))
     return cards
 
 

@@ -52,7 +52,7 @@ def answers(case: Transfer, key: str) -> dict[str, Any]:
         "verify": {"verified_on": today, "document": "咸人社核〔2026〕1号", "pension_from":
                    case.retiree.retired.strftime("%Y-%m")},
         "confirm": {"signed_on": today, "clerk": "华经办", "retiree_signed": "on", "sealed": "on",
-                    "copies": "on", "version": case.form_version},
+                    "copies": "on", "told": "on", "agreed": "on", "version": case.form_version},
         "deliver": {"originals": 1, "duplicates": 0, "items": 26, "pages": 84,
                     "carrier": "许档员", "delivered_on": today},
         "archives": {"originals": 1, "duplicates": 0, "items": 26, "accepted_on": today,
@@ -78,7 +78,7 @@ def take(case: Transfer, key: str, by: User, **different: Any) -> Transfer:
     files = {}
     if key == "confirm":
         files["scan"] = SimpleUploadedFile("签字表.png", picture_of_a_form(case.number))
-    form = step.form(_multi(answers(case, key) | different), files, transfer=case)
+    form = step.form(_multi(answers(case, key) | different), files, transfer=case, by=by)
     if not form.is_valid():
         raise ValueError(f"{key}: {dict(form.errors)}")
     workflow.complete(case, key, by=by, **form.cleaned_data)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any, cast
 
 from django.core.exceptions import PermissionDenied
@@ -16,7 +17,7 @@ from enterprises.models import Enterprise
 from transfers.imports import checking, writing
 from transfers.models import ImportBatch
 from transfers.workflow import Refused
-from xianning import jobs, uploads, vault, workbook
+from xianning import audit, jobs, uploads, vault, workbook
 from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 State = ImportBatch.State
 FOLDER = "imports"
+FORGOTTEN = timedelta(days=30)
 KEPT_PROBLEMS = 20_000  # of each kind in a report
 _GONE = "上传的文件已不在，请放弃后重新上传。"
 _OTHER = "此次导入已由别人处理，请刷新页面查看。"
@@ -40,7 +42,8 @@ def upload(data: bytes, name: str, enterprise: Enterprise, by: User) -> ImportBa
     if reason := checking.why_not_import(enterprise, by):
         raise PermissionDenied(reason)
     uploads.check_container(data)
-    uploads.kind_of(data, name)
+    if not uploads.admit(data, name, by):
+        raise Rejected("病毒查杀服务暂不可用，文件没有保存。请稍后再上传。")
     digest = vault.digest(data)
     with transaction.atomic():
         locked = Enterprise.objects.select_for_update(of=("self",)).get(pk=enterprise.pk)
@@ -53,7 +56,7 @@ def upload(data: bytes, name: str, enterprise: Enterprise, by: User) -> ImportBa
             return undecided
         batch = ImportBatch.objects.create(
             enterprise=locked, uploaded_by=by, file_name=name[-120:], sha256=digest,
-            file=vault.put(data, FOLDER),
+            file=uploads.store(data, FOLDER),
         )  # fmt: skip
         _ask(batch, "import_check", f"检查 {batch.file_name}", by)
     return batch
@@ -134,10 +137,28 @@ def drop(batch: ImportBatch) -> None:
     _decide(batch, State.DROPPED, "已放弃，没有写入任何内容。")
 
 
+@jobs.chore
+def drop_forgotten() -> int:
+    """Uploads that nobody decided within a month are thrown away: they hold whole lists of people."""
+    old = ImportBatch.objects.filter(
+        state__in=(State.CHECKED, State.FAILED), uploaded_at__lt=timezone.now() - FORGOTTEN
+    ).exclude(file="")
+    count = 0
+    for batch in old[:50]:
+        with transaction.atomic():
+            batch = _locked(batch)
+            if batch.file and batch.state in (State.CHECKED, State.FAILED):
+                _decide(batch, State.DROPPED, "三十天内没有确认，已自动放弃，没有写入任何内容。")
+                count += 1
+    return count
+
+
 def _decide(batch: ImportBatch, state: str, message: str) -> None:
     """The end of a session: the file goes when this is committed."""
     name = batch.file
     report = {**report_of(batch), "preview": []}
+    if state == State.DROPPED:
+        audit.write("import_dropped", object=batch)
     _put(batch, state=state, message=message, file="", decided_at=timezone.now(), report=report)
     if name:
         transaction.on_commit(lambda: vault.remove(name))

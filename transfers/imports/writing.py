@@ -17,6 +17,7 @@ from transfers.imports.checking import NEW, Report, Row, why_not_import
 from transfers.models import ImportBatch, NameGram, Retiree, Transfer
 from transfers.retiree_form import OnRecord, RetireeForm, on_record
 from transfers.workflow import Refused
+from xianning import audit
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,6 +72,11 @@ def _write(report: Report, by: User, batch: ImportBatch | None) -> None:
         if row.record.case:
             form.speak_for(row.data, row.record)
             workflow.amend(row.record.case, form, by=by)
+    audit.write(
+        "imported", user=by, object=batch or enterprise, area=enterprise.authority_id,
+        facts={"rows": len(rows), "new": len(new), "sha256": batch.sha256 if batch else "",
+               "enterprise": str(enterprise.pk)},
+    )  # fmt: skip
 
 
 def _as_they_are_now(rows: list[Row], form: RetireeForm) -> list[Row]:
@@ -106,6 +112,7 @@ def _people(
     bulk_create_with_history(
         strangers, Retiree, batch_size=CHUNK, default_user=by, default_change_reason=REASON
     )
+    audit.write_many("created_many", strangers, user=by)
     NameGram.rewrite(strangers)
     for person in returning:
         person.__dict__["_change_reason"] = REASON

@@ -88,6 +88,13 @@ _PILLS = {
     "writing": Pill("open", "●", "正在写入"),
     "dropped": Pill("quiet", "×", "已放弃"),
     "failed": Pill("bad", "×", "未完成"),
+    "asked": Pill("open", "●", "待核准"),
+    "approved": Pill("done", "✓", "已核准"),
+    "refused": Pill("bad", "×", "不予核准"),
+    "withdrawn": Pill("quiet", "×", "已撤回"),
+    "made": Pill("open", "●", "可下载"),
+    "fetched": Pill("done", "✓", "已下载"),
+    "expired": Pill("quiet", "×", "已过期"),
 }
 
 

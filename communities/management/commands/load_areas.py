@@ -11,6 +11,7 @@ from django.db import transaction
 from simple_history.utils import bulk_create_with_history
 
 from communities.models import Area
+from xianning import audit
 
 DATA = Path(__file__).resolve().parents[2] / "data"
 SOURCE = "国家统计局 2023-06-30"
@@ -28,7 +29,7 @@ class Command(BaseCommand):
     help = "载入咸宁市行政区划（已有的不改动，可重复执行）"
 
     def handle(self, *_: Any, **__: Any) -> None:
-        with transaction.atomic():
+        with audit.acting(name="命令 load_areas"), transaction.atomic():
             made = load()
         self.stdout.write(f"行政区划：新增 {made} 个，共 {Area.objects.count()} 个。")
 
@@ -46,6 +47,7 @@ def load() -> int:
     bulk_create_with_history(
         missing, Area, batch_size=500, default_change_reason=f"载入（{SOURCE}）"
     )
+    audit.write_many("areas_loaded", missing)
     return len(missing)
 
 

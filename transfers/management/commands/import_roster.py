@@ -16,7 +16,7 @@ from transfers.imports import checking, sessions, writing
 from transfers.imports.checking import Problem, Report
 from transfers.models import ImportBatch
 from transfers.workflow import Refused
-from xianning import vault
+from xianning import audit, vault
 from xianning.models import User
 from xianning.sandbox import Rejected, SandboxError
 
@@ -43,7 +43,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, file: Path, enterprise: str, username: str, **options: Any) -> None:
         try:
             user = _user(username)
-            report, written = self._run(file, _enterprise(enterprise), user, options["check"])
+            with audit.acting(user):
+                report, written = self._run(file, _enterprise(enterprise), user, options["check"])
             code = ROW_ERRORS if report.errors else NOTHING_WRONG
             answer = report.as_json()
             words = f"{report.in_words}{'已写入。' if written else '没有写入。'}"

@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import transaction
 
-from xianning import exports
-from xianning.models import User
+from xianning import audit, exports
+from xianning.models import Export, User
+from xianning.sandbox import Rejected, SandboxError
 
 
 class Command(BaseCommand):
-    help = "以某用户的权限导出名册（留痕）"
+    help = "以某用户的权限导出名册（留痕，大批的须核准）"
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("name", choices=sorted(exports.ROSTERS))
@@ -26,16 +28,35 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username, is_active=True).first()
         if user is None:
             raise CommandError(f"没有可用的账号 {username}。")
-        roster, clear, reason = exports.ROSTERS[name], options["clear"], options["reason"]
-        if refusal := exports.why_not(user, roster, clear=clear, reason=reason):
-            raise CommandError(refusal)
-        log = exports.record(user, roster, clear=clear, reason=reason)
+        roster = exports.ROSTERS[name]
+        wish = exports.Wish(roster, options["format"], options["clear"], options["reason"])
+        with audit.acting(user):
+            try:
+                export = exports.ask(user, wish, queue=False)
+            except exports.Refused as refused:
+                raise CommandError(str(refused)) from None
+            if export.state == Export.State.ASKED:
+                raise CommandError(
+                    f"共 {export.rows} 行，须由安全管理员核准（编号 {export.serial}）；"
+                    "核准后请由导出人登录，在“名册—我的导出”中下载。"
+                )
+            data = self._make(export, out)
+        self.stdout.write(
+            f"{roster.title}：{export.rows} 行，编号 {export.serial}，"
+            f"已写入 {out.name}（{len(data)} 字节）。"
+        )
+
+    def _make(self, export: Export, out: Path) -> bytes:
+        """The file, written to OUT: with it the export is handed over."""
         try:
-            data = exports.make(user, roster, options["format"], log, clear=clear, tell=self._tell)
-        except exports.Refused as refused:
-            raise CommandError(str(refused)) from None
-        out.write_bytes(data)
-        self.stdout.write(f"{roster.title}：{log.rows} 行，已写入 {out.name}（{len(data)} 字节）。")
+            file = exports.make(export, self._tell)
+        except (exports.Refused, Rejected, SandboxError) as reason:
+            exports.fail(export, str(reason))
+            raise CommandError(str(reason)) from None
+        with transaction.atomic():
+            exports.keep(export, file, Export.State.FETCHED)
+            out.write_bytes(file.data)
+        return file.data
 
     def _tell(self, done: int, total: int) -> None:
         self.stderr.write(f"  {done}/{total}")

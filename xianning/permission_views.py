@@ -1,0 +1,183 @@
+"""Who may do what, as a page for people: made from the tables that the program itself obeys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django.http import Http404
+from django.shortcuts import render
+from django.views.decorators.http import require_GET
+
+from transfers.workflow import STEPS
+from xianning import access, register
+from xianning.downloads import XLSX, download
+from xianning.roles import RIGHTS, ROLES
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+# What each URL is for, in the words of the pages.
+TITLES: dict[str, str] = {
+    "sign_in": "登录",
+    "sign_in_code": "登录：手机动态口令",
+    "sign_out": "退出",
+    "setup": "设立首批管理员（凭一次性设立码）",
+    "account": "我的账号",
+    "second_factor": "我的账号：手机动态口令",
+    "prove": "我的账号：再次验证身份",
+    "alive": "我的账号：保持登录",
+    "sessions": "我的账号：登录会话",
+    "sessions_end": "我的账号：结束其他登录",
+    "session_end": "我的账号：结束一处登录",
+    "health": "运行状态检查",
+    "communities:card_check": "社区联系卡核验",
+    "home": "待办",
+    "password_change": "修改密码",
+    "notices": "通知",
+    "notice_read": "通知：标为已读",
+    "jobs": "后台任务",
+    "job": "后台任务：进度",
+    "job_result": "后台任务：下载结果",
+    "rosters": "名册",
+    "roster": "名册：查看（脱敏）",
+    "roster_export": "名册：导出",
+    "access_log": "个人信息访问记录",
+    "audit": "审计记录：查找",
+    "audit_event": "审计记录：查看一条",
+    "audit_state": "审计记录：封存与校验",
+    "audit_export": "审计记录：导出",
+    "exports": "导出：申请和结果",
+    "export": "导出：查看一件",
+    "export_decide": "导出：核准大批导出",
+    "leaks": "追查泄露",
+    "leak_people": "追查泄露：受影响人员清单",
+    "users": "账号",
+    "user_add": "账号：开设",
+    "user_edit": "账号：更改、停用、重置密码",
+    "offices": "机构",
+    "office_add": "机构：新设",
+    "office_edit": "机构：更改、撤销",
+    "grants": "授权",
+    "grant": "授权：核准或撤回",
+    "account_review": "账号清理",
+    "permissions": "权限表",
+    "register": "字段登记表",
+    "communities:areas": "行政区划",
+    "communities:area_edit": "行政区划：更改",
+    "communities:area_choices": "填写地址时选择社区",
+    "communities:card_paper": "打印社区联系卡",
+    "enterprises:list": "国有企业名单",
+    "enterprises:detail": "企业：查看",
+    "enterprises:add": "企业：登记",
+    "enterprises:edit": "企业：更改",
+    "enterprises:confirm": "企业：确认",
+    "enterprises:acknowledge": "企业：签收",
+    "enterprises:import": "企业名单：导入",
+    "enterprises:import_detail": "企业名单：导入结果",
+    "enterprises:template": "企业名单：模板",
+    "transfers:list": "案卷",
+    "transfers:search": "案卷：按身份证号查找",
+    "transfers:detail": "案卷：查看（脱敏）",
+    "transfers:act": "案卷：办理",
+    "transfers:send_back": "案卷：退回",
+    "transfers:withdraw": "案卷：撤回",
+    "transfers:bulk": "案卷：批量办理",
+    "transfers:end": "案卷：终止",
+    "transfers:add": "退休人员：登记",
+    "transfers:edit": "退休人员：更改信息",
+    "transfers:accesses": "案卷：谁看过此人信息",
+    "transfers:reveal": "退休人员：查看完整信息（留痕）",
+    "transfers:scan": "扫描件：查看（留痕）",
+    "transfers:paper": "文书：打印（留痕）",
+    "transfers:rights_list": "个人信息权利申请",
+    "transfers:rights_answer": "个人信息权利申请：答复",
+    "transfers:rights": "个人信息权利：登记申请",
+    "transfers:rights_copy": "个人信息权利：提供副本（留痕）",
+    "transfers:consent_withdraw": "单独同意：登记撤回",
+    "transfers:import": "退休人员：导入",
+    "transfers:import_list": "导入记录",
+    "transfers:import_detail": "导入：检查和写入",
+    "transfers:template": "退休人员：导入模板",
+}
+_SEES = {
+    "enterprise": "本单位申报的案卷",
+    "authority": "主管层级在本辖区的案卷",
+    "archive_area": "档案由本辖区接收的案卷",
+    "community": "接收社区在本辖区的案卷",
+    "party_area": "党组织关系由本辖区接收的案卷",
+}
+
+
+@dataclass(frozen=True)
+class Line:
+    """One row of the table: what it is, and a cell for each role."""
+
+    title: str
+    cells: tuple[bool, ...]
+    note: str = ""
+
+
+def lines_of_pages() -> list[Line]:
+    """Pages that need a role, in the order of the registry; `cells` as in `ROLES`."""
+    return [
+        Line(TITLES[name], tuple(_may_open(rule, slug) for slug in ROLES))
+        for name, rule in access.REGISTRY.items()
+        if rule.who not in (access.EVERYBODY, access.SIGNED_IN) or rule.right
+    ]
+
+
+def _may_open(rule: access.Rule, slug: str) -> bool:
+    role = ROLES[slug]
+    named = rule.who in (access.EVERYBODY, access.SIGNED_IN) or slug in rule.who
+    return named and (not rule.right or rule.right in role.rights)
+
+
+def lines_of_steps() -> list[Line]:
+    """The acts of 第六条: who does each, and who stands in for him."""
+    return [
+        Line(
+            f"{step.number} {step.title}",
+            tuple(slug == step.role or step.role in ROLES[slug].acts_as for slug in ROLES),
+            step.article,
+        )
+        for step in STEPS.values()
+    ]
+
+
+@require_GET
+def permissions(request: HttpRequest) -> HttpResponse:
+    """Three tables: what each role sees, which acts it does, which pages it opens."""
+    seen = [
+        (
+            role,
+            [_SEES[column] for column in role.sees],
+            [RIGHTS[r] for r in RIGHTS if r in role.rights],
+        )
+        for role in ROLES.values()
+    ]
+    open_to_all = [
+        TITLES[name] for name, rule in access.REGISTRY.items()
+        if rule.who == access.SIGNED_IN and not rule.right
+    ]  # fmt: skip
+    context = {
+        "roles": list(ROLES.values()), "seen": seen, "steps": lines_of_steps(),
+        "pages": lines_of_pages(), "open_to_all": open_to_all,
+    }  # fmt: skip
+    return render(request, "xianning/permissions.html", context)
+
+
+@require_GET
+def field_register(request: HttpRequest) -> HttpResponse:
+    """What is kept about whom, why, for whom, how long; `?format=xlsx` as a file."""
+    if request.GET.get("format") == "xlsx":
+        return download(register.to_xlsx(), "字段登记表.xlsx", XLSX)
+    level = request.GET.get("level", "")
+    if level and level not in register.LEVELS:
+        raise Http404
+    groups: dict[str, list[register.Entry]] = {}
+    for entry in register.entries():
+        if not level or entry.level == level:
+            groups.setdefault(entry.model, []).append(entry)
+    context = {"groups": groups, "levels": list(register.LEVELS.items())}
+    return render(request, "xianning/register.html", context)
