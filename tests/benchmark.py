@@ -90,6 +90,7 @@ def questions() -> dict[str, Callable[[], Any]]:
     from django.test import Client
     from django.urls import reverse
 
+    from tests.factories import enter
     from transfers import workflow
     from transfers.models import Transfer
     from xianning import privacy
@@ -106,7 +107,7 @@ def questions() -> dict[str, Callable[[], Any]]:
 
     def fetch(username: str, path: str) -> Callable[[], Any]:
         client = Client()
-        client.force_login(users[username], "django.contrib.auth.backends.ModelBackend")
+        enter(client, users[username])
         return lambda: client.get(path, headers={"host": "127.0.0.1"}).content
 
     queue = workflow.waiting(users["rs"], "verify")

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.utils import timezone
 from openpyxl import load_workbook
 from playwright.sync_api import expect
 from pypdf import PdfReader
@@ -23,12 +24,12 @@ from communities.models import Area
 from enterprises.models import Enterprise
 from tests.factories import enterprise_of, make_transfer, staff_of
 from tests.workbooks import FIRST_ROW, made_up_people, make_workbook, table
-from transfers import workflow
-from transfers.models import ImportBatch, Retiree, StepEvent, Transfer
-from xianning import demo, standards, walk
+from transfers import notice, workflow
+from transfers.models import ImportBatch, Retiree, RightsRequest, StepEvent, Transfer
+from xianning import demo, exports, standards, walk
 from xianning.access import REGISTRY
 from xianning.management.commands.load_demo import PASSWORD
-from xianning.models import Job, Office, User
+from xianning.models import AuditEvent, Export, Grant, Job, Office, User
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -65,6 +66,7 @@ CHECKED: dict[str, str | bool] = {"已核对本人身份证": True, "已收《�
 SIGNED: Answers = {
     "企业经办人": "华经办", "退休人员本人已签字": True, "企业经办人已签字、企业已盖章": True,
     "一式三份已备齐（企业、个人、街道社区各一份）": True,
+    f"已向本人送达《个人信息告知书》（版本 {notice.VERSION}）": True,
 }  # fmt: skip
 
 
@@ -340,7 +342,7 @@ def export(officer: Visitor, title: str, format_: str, privacy: str, folder: Pat
     if privacy == "完整":
         officer.page.get_by_label("理由").fill("移交双方核对名册")
     officer.press("导出")
-    file = officer.download(officer.page.get_by_role("link", name=re.compile("^下载 ")))
+    file = officer.download(officer.page.get_by_role("button", name=re.compile("^下载 ")))
     path = folder / file.suggested_filename
     assert path.name.startswith(title)
     file.save_as(path)
@@ -420,6 +422,10 @@ def too_many_fields(page: Page) -> None:
 NO_PAGE = {
     "sign_out", "health", "notice_read", "communities:area_choices", "transfers:search",
     "transfers:scan", "transfers:paper", "transfers:template", "enterprises:template",
+    "alive", "session_end", "sessions_end", "audit_export", "transfers:rights_copy",
+    "transfers:consent_withdraw",
+    # Their pages are walked through in test_browser_accounts.py.
+    "account", "prove", "second_factor", "sessions", "setup", "sign_in_code",
 }  # fmt: skip
 SAID = {"原因": "其他", "说明": "材料需要核对。"}
 GOOD, BAD, NEITHER = "正确.xlsx", "有误.xlsx", "说明.xlsx"
@@ -469,6 +475,7 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
     at = {name: (case.pk,) for name, case in cases.items()}
     scan = send("签字盖章后的扫描件", "签字表.png", walk.picture_of_a_form())
     handed = {"档案材料（份）": "26", "送档人": "许档员"}
+    verified: Answers = {"核定文号": "咸人社核〔2026〕1号", "待遇领取起始年月": "2025-01"}
     workbook = "退休人员工作簿"
     upload = (send(workbook, GOOD, make_workbook(people)), press("上传并检查"))
     refused = (send(workbook, BAD, make_workbook(wrong)), press("上传并检查"))
@@ -486,7 +493,8 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("qiye", "job_result", (gone.pk,), status=410),
         Stop("qiye", "rosters"),
         *(Stop("qiye", "roster", (name,)) for name in ("enterprises", "transfers", "archives", "party")),
-        Stop("qiye", "roster", ("transfers",), do=(unfold, press("导出")), also="job"),
+        Stop("qiye", "roster", ("transfers",), do=(unfold, press("导出")), also="export"),
+        Stop("qiye", "exports"),
         Stop("qiye", "roster", ("transfers",), status=422, also="roster_export",
              do=(unfold, answer({"个人信息": "完整"}), press("导出"))),
         Stop("qiye", "enterprises:list"),
@@ -518,12 +526,12 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
              also="transfers:reveal"),
         Stop("qiye", "transfers:detail", at["verify"], also="transfers:reveal",
              do=(answer({"内容": "住址与电话", "查看理由": "本人来电核对住址"}), press("查看"))),
-        Stop("qiye", "transfers:list", query="?waiting=deliver", also="transfers:bulk",
+        Stop("rs", "transfers:list", query="?waiting=verify", also="transfers:bulk",
              do=(tick_all, press("办理所选"))),
-        Stop("qiye", "transfers:list", query="?waiting=deliver", also="transfers:bulk", status=422,
+        Stop("rs", "transfers:list", query="?waiting=verify", also="transfers:bulk", status=422,
              do=(tick_all, press("办理所选"), press(NEXT))),
-        Stop("qiye", "transfers:list", query="?waiting=deliver", also="transfers:bulk",
-             do=(tick_all, press("办理所选"), answer(handed), press(NEXT))),
+        Stop("rs", "transfers:list", query="?waiting=verify", also="transfers:bulk",
+             do=(tick_all, press("办理所选"), answer(verified), press(NEXT))),
         Stop("qiye", "transfers:import_list"),
         Stop("qiye", "transfers:import"),
         Stop("qiye", "transfers:import", do=(press("上传并检查"),), status=422),
@@ -541,6 +549,20 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
 def pages_of_the_receivers(cases: dict[str, Transfer]) -> list[Stop]:
     """Human resources, social insurance, community, sub-district, Party, and who only looks on."""
     at = {name: (case.pk,) for name, case in cases.items()}
+    wish = exports.Wish(exports.ROSTERS["ledger"], "xlsx", True, "年度核对台账")
+    given = exports.ask(User.objects.get(username="shequ"), wish, queue=False)
+    exports.keep(given, exports.make(given, lambda *_: None))
+    waiting = exports.ask(User.objects.get(username="shequ"), wish, queue=False)
+    Export.objects.filter(pk=waiting.pk).update(state="asked")
+    leaked = f"{cases['done'].retiree.name} 编号 {given.serial}"
+    asked = RightsRequest.objects.create(
+        transfer_id=at["community"][0], kind="correct", applicant="self", text="电话有误",
+        asked_on=timezone.localdate(), recorded_by=User.objects.get(username="shequ"),
+    )  # fmt: skip
+    wished = Grant.ask(
+        User.objects.get(username="shequ_wannian"), Office.objects.get(users__username="shequ"),
+        by=User.objects.get(username="guanli"), reason="轮岗通知3号",
+    )  # fmt: skip
     return [
         Stop("rs", "home"),
         Stop("rs", "notices"),
@@ -572,7 +594,31 @@ def pages_of_the_receivers(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("yibao", "transfers:detail", at["done"]),
         Stop("dangan", "home"),
         Stop("shenji", "access_log"),
+        Stop("shenji", "leaks"),
+        Stop("shenji", "leaks", do=(press("追查"),), status=422),
+        Stop("shenji", "leaks", do=(answer({"编号或泄露的内容": leaked}), press("追查"))),
+        Stop("shenji", "leaks", do=(answer({"用户名": "shequ"}), press("统计")), also="leak_people"),
+        Stop("shenji", "transfers:accesses", at["done"]),
+        Stop("shenji", "permissions"),
+        Stop("shenji", "register"),
         Stop("shenji", "transfers:list"),
+        Stop("shequ", "transfers:rights", at["community"]),
+        Stop("shequ", "transfers:rights", at["community"], do=(press("受理"),), status=422),
+        Stop("shequ", "transfers:rights_list"),
+        Stop("shequ", "transfers:rights_answer", (asked.pk,)),
+        Stop("shequ", "transfers:rights_answer", (asked.pk,), do=(press("显示申请内容（留痕）"),)),
+        Stop("shequ", "transfers:rights_answer", (asked.pk,), do=(press("答复"),), status=422),
+        Stop("anquan", "grant", (wished.pk,)),
+        Stop("anquan", "grant", (wished.pk,), do=(press("提交"),), status=422),
+        Stop("shenjiguan", "audit"),
+        Stop("shenjiguan", "audit_event", (AuditEvent.objects.latest("pk").pk,)),
+        Stop("shenjiguan", "audit_state"),
+        Stop("anquan", "home"),
+        Stop("anquan", "exports"),
+        Stop("anquan", "export", (waiting.pk,)),
+        Stop("anquan", "export", (waiting.pk,), do=(press("提交"),), also="export_decide", status=422),
+        Stop("anquan", "grants"),
+        Stop("anquan", "account_review"),
     ]  # fmt: skip
 
 

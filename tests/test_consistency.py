@@ -8,17 +8,16 @@ import re
 from pathlib import Path
 
 import pytest
-from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.test import override_settings
 
-from xianning import checks, privacy
+from xianning import register
 from xianning.roles import RIGHTS, ROLES
 
 ROOT = Path(__file__).resolve().parent.parent
 SOURCES = [
-    path for app in checks.OUR_APPS for path in (ROOT / app).rglob("*.py")
+    path for app in register.OUR_APPS for path in (ROOT / app).rglob("*.py")
     if "migrations" not in path.parts
 ]  # fmt: skip
 OF_THE_TEST_RUNNER = {"templates.E002"}  # it makes undefined template variables fail a test
@@ -29,21 +28,19 @@ def test_the_system_checks_find_nothing() -> None:
     assert [p for p in run_checks() if p.id not in OF_THE_TEST_RUNNER] == []
 
 
-def test_each_model_says_of_each_field_whether_it_is_private() -> None:
-    undeclared = {
-        model._meta.label: privacy.undeclared_fields(model)
-        for app in checks.OUR_APPS
-        for model in apps.get_app_config(app).get_models()
-        if hasattr(model, "Privacy") and privacy.undeclared_fields(model)
-    }
-    assert not undeclared
-    silent = {
-        model.__name__
-        for app in checks.OUR_APPS
-        for model in apps.get_app_config(app).get_models()
-        if not hasattr(model, "Privacy") and not model.__name__.startswith("Historical")
-    }
-    assert silent == {"Sequence", "Installation"}
+def test_each_model_says_what_it_keeps_about_whom_why_and_how_long() -> None:
+    assert register.gaps() == []
+    entries = register.entries()
+    assert {entry.level for entry in entries} == set(register.LEVELS)
+    for entry in entries:
+        assert entry.purpose, entry
+        assert entry.roles, entry
+        assert entry.retention, entry
+    level = {(e.table, e.field): e.level for e in entries}
+    assert level["transfers_retiree", "health"] == "sensitive"
+    assert level["transfers_retiree", "home_phone"] == "personal"
+    assert level["communities_area", "name"] == "public"
+    assert level["xianning_office", "phone"] == "internal"
 
 
 def test_only_the_workflow_writes_the_state_of_steps_and_cases() -> None:

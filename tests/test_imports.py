@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import random
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,16 +14,17 @@ from django.core.management import call_command
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 from openpyxl import Workbook, load_workbook
 from openpyxl.utils import get_column_letter
 
 from communities.models import Area
 from enterprises.models import Enterprise
 from tests.factories import enterprise_of, make_transfer, values_for
-from tests.test_concurrency import THREADS, race
+from tests.test_concurrency import race
 from tests.workbooks import WUHAN50, made_up_people, make_workbook, saved, table
 from transfers import workflow
-from transfers.imports import checking, columns, reading, writing
+from transfers.imports import checking, columns, reading, sessions, writing
 from transfers.models import ImportBatch, NameGram, Retiree, StepEvent, Transfer
 from xianning import demo, standards, vault, walk
 from xianning.models import Job, Notice, Sequence, User
@@ -599,10 +602,10 @@ def test_eight_clerks_import_one_file_at_once_and_it_is_written_once(
     check: Callable[[bytes], Report], clerk: User
 ) -> None:
     data = make_workbook([one() for _ in range(6)])
-    reports = [check(data) for _ in range(THREADS)]
-    results = race(lambda: writing.write(reports.pop(), by=clerk))
-    refusals = [result for result in results if result is not None]
-    assert [type(refusal) for refusal in refusals] == [workflow.Refused] * (THREADS - 1), results
+    reports = [check(data) for _ in range(8)]
+    results = race([partial(writing.write, report, by=clerk) for report in reports])
+    refusals = [result for result in results if isinstance(result, Exception)]
+    assert [type(refusal) for refusal in refusals] == [workflow.Refused] * 7, results
     assert Retiree.objects.count() == Retiree.history.count() == Transfer.objects.count() == 6
 
 
@@ -880,3 +883,20 @@ def test_the_command_respects_the_scope_of_the_user(username: str, tmp_path: Pat
     [error] = answer["errors"]
     assert "不为" in error["message"] or "没有可用的账号" in error["message"]
     assert not Retiree.objects.exists()
+
+
+def test_an_upload_that_nobody_decides_is_thrown_away_after_a_month() -> None:
+    batch = ImportBatch.objects.create(
+        enterprise=enterprise_of("qiye"), uploaded_by=User.objects.get(username="qiye"),
+        file_name="名单.xlsx", sha256="0", state="checked", file=vault.put(b"x", "imports"),
+    )  # fmt: skip
+    name = batch.file
+    assert sessions.drop_forgotten() == 0
+    ImportBatch.objects.update(uploaded_at=timezone.now() - timedelta(days=31))
+    assert sessions.drop_forgotten() == 1
+    batch.refresh_from_db()
+    assert (batch.state, batch.file) == ("dropped", "")
+    for entry in connection.run_on_commit:
+        entry[1]()
+    with pytest.raises(FileNotFoundError):
+        vault.get(name)

@@ -6,12 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import IntegrityError, transaction
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests.factories import make_transfer, staff_of, values_for
 from transfers import workflow
-from transfers.models import SignedForm, StepEvent, Transfer, TransferStep
+from transfers.models import SignedForm, Transfer, TransferStep
 from xianning import walk
 from xianning.models import Notice
 from xianning.roles import ROLES
@@ -187,55 +185,3 @@ def test_the_database_itself_refuses_a_done_step_without_a_name() -> None:
         TransferStep.objects.filter(transfer=case, step="verify").update(state="done")
     with pytest.raises(IntegrityError), transaction.atomic():
         TransferStep.objects.create(transfer=case, step="verify", role="hr", state="blocked")
-
-
-ACTORS = ("qiye", "qiye_chibi", "rs", "shebao", "shequ", "jiedao", "dangzu", "gzw", "shenji")
-MOVES = st.lists(
-    st.tuples(
-        st.sampled_from(("complete", "complete", "complete", "send_back", "withdraw")),
-        st.sampled_from(sorted(workflow.STEPS)), st.sampled_from(ACTORS),
-    ),
-    min_size=20, max_size=60,
-)  # fmt: skip
-
-
-@settings(
-    max_examples=25, deadline=None, derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)  # fmt: skip
-@given(moves=MOVES, member=st.booleans())
-def test_no_history_breaks_the_order_of_the_article(
-    moves: list[tuple[str, str, str]], member: bool, people: People
-) -> None:
-    with transaction.atomic():
-        case = make_transfer(party_member=member)
-        for verb, key, who in moves:
-            before = _picture(case)
-            try:
-                if verb == "complete":
-                    case = walk.take(case, key, people[who])
-                else:
-                    getattr(workflow, verb)(case, key, by=people[who], **WHY)
-            except (workflow.Refused, ValueError):
-                assert _picture(case) == before
-            _lawful(case, member)
-        transaction.set_rollback(True)
-
-
-def _picture(case: Transfer) -> tuple[Any, ...]:
-    rows = TransferStep.objects.filter(transfer=case).values_list("step", "state", "done_by")
-    return (*sorted(map(str, rows)), StepEvent.objects.filter(transfer=case).count())
-
-
-def _lawful(case: Transfer, member: bool) -> None:
-    case = Transfer.objects.get(pk=case.pk)
-    states = dict(case.steps.values_list("step", "state"))
-    for act, (_article, _who, _needs) in GRID.items():
-        direct = workflow.STEPS[act].needs
-        if states[act] == "open":
-            assert all(states[need] == "done" for need in direct), (act, states)
-        if not member:
-            assert (states["letter"], states["party"]) == ("skipped", "skipped")
-    over = all(state in ("done", "skipped") for state in states.values())
-    assert (case.state == "done") == over
-    assert (states["confirm"] == "done") == (case.valid_form is not None)

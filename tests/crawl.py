@@ -1,0 +1,230 @@
+"""Every address of the site: its arguments and queries typed by hand, and what an answer is."""
+
+from __future__ import annotations
+
+import io
+import re
+import uuid
+import zipfile
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.urls import NoReverseMatch, reverse
+from django.utils import timezone
+
+from tests.conftest import BY_ROLE
+from tests.factories import enterprise_of
+from transfers.models import ImportBatch, RightsRequest
+from transfers.papers import PAPERS
+from transfers.workflow import STEPS
+from xianning import exports, privacy
+from xianning.access import REGISTRY
+from xianning.checks import url_names
+from xianning.models import AuditEvent, Grant, Job, Notice, SignInSession, User
+
+if TYPE_CHECKING:
+    from transfers.models import Transfer
+
+ACTORS = dict(BY_ROLE)  # role → user name
+
+
+@dataclass(frozen=True)
+class Things:
+    """Ids that may stand in an address: one object of each kind."""
+
+    case: uuid.UUID
+    scan: uuid.UUID
+    enterprise: uuid.UUID
+    job: uuid.UUID
+    batch: uuid.UUID
+    notice: uuid.UUID
+    office: uuid.UUID
+    user: uuid.UUID
+    export: uuid.UUID
+    event: uuid.UUID
+    grant: uuid.UUID
+    session: uuid.UUID
+    request: uuid.UUID
+    consent: uuid.UUID
+
+    def neighbours(self) -> Things:
+        """Ids of the same moments that nothing has."""
+        return Things(**{name: uuid.UUID(int=pk.int ^ 0xBEEF) for name, pk in vars(self).items()})
+
+    @classmethod
+    def about(cls, case: Transfer) -> Things:
+        """Objects around CASE; its clerk is given a job, an import, an export and so on."""
+        clerk = case.filed_by
+        job = Job.objects.create(kind="import_check", title="检查", owner=clerk, state="failed")
+        batch = ImportBatch.objects.create(
+            enterprise=case.enterprise, uploaded_by=clerk, file_name="名单.xlsx", sha256="0",
+            state="failed",
+        )  # fmt: skip
+        office, admin = clerk.offices.first(), User.objects.get(username=ACTORS["system_admin"])
+        assert office
+        newcomer = User.objects.create(username=f"new{User.objects.count()}", full_name="新来人")
+        wish = exports.Wish(exports.ROSTERS["transfers"], "xlsx")
+        found: dict[str, Any] = {
+            "case": case, "scan": case.scans.first(), "enterprise": case.enterprise, "job": job,
+            "batch": batch, "notice": Notice.objects.filter(transfer=case).first(),
+            "office": office, "user": clerk, "export": exports.ask(clerk, wish, queue=False),
+            "event": AuditEvent.objects.filter(object_id=str(case.pk)).first(),
+            "grant": Grant.ask(newcomer, office, by=admin, reason="新到岗"),
+            "session": SignInSession.objects.create(user=clerk, key_digest=uuid.uuid4().hex),
+            "request": RightsRequest.objects.create(
+                transfer=case, kind="copy", applicant="self", text="查阅本人信息",
+                asked_on=timezone.localdate(), recorded_by=clerk,
+            ),
+            "consent": case.consents.first(),
+        }  # fmt: skip
+        return cls(**{name: row.pk if row else uuid.uuid4() for name, row in found.items()})
+
+
+ACTS = ("verify", "community", "party")  # one view serves all steps
+# URL name → for each address its arguments, as fields of Things or plain words.
+ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
+    "notice_read": [("$notice",)],
+    "job": [("$job",)],
+    "job_result": [("$job",)],
+    "roster": [("enterprises",), ("transfers",), ("archives",), ("ledger",), ("party",), ("x",)],
+    "roster_export": [("transfers",)],
+    "office_edit": [("$office",)],
+    "user_edit": [("$user",)],
+    "communities:area_edit": [("421202001005",), ("421281000000",)],
+    "enterprises:detail": [("$enterprise",)],
+    "enterprises:edit": [("$enterprise",)],
+    "enterprises:confirm": [("$enterprise",)],
+    "enterprises:acknowledge": [("$enterprise",)],
+    "transfers:bulk": [("verify",)],
+    "transfers:import_detail": [("$batch",)],
+    "transfers:detail": [("$case",)],
+    "transfers:edit": [("$case",)],
+    "transfers:reveal": [("$case",)],
+    "transfers:end": [("$case",)],
+    "transfers:act": [("$case", key) for key in ACTS],
+    "transfers:send_back": [("$case", key) for key in ACTS],
+    "transfers:withdraw": [("$case", key) for key in ACTS],
+    "transfers:paper": [("$case", key) for key in PAPERS],
+    "transfers:scan": [("$scan",)],
+    "session_end": [("$session",)],
+    "export": [("$export",)],
+    "export_decide": [("$export",)],
+    "audit_event": [("$event",)],
+    "grant": [("$grant",)],
+    "transfers:accesses": [("$case",)],
+    "transfers:rights": [("$case",)],
+    "transfers:rights_copy": [("$case",)],
+    "transfers:rights_answer": [("$request",)],
+    "transfers:consent_withdraw": [("$consent",)],
+}
+
+# URL name → queries besides the empty one. `$name` stands for an id, `$word`, `$number` for a
+# sealed search, `$low` and `$high` for the ends of the keyset.
+QUERIES: dict[str, list[str]] = {
+    "notices": ["after=$high", "before=$low", "after=$notice"],
+    "jobs": ["after=$high"],
+    "roster": ["after=$high", "before=$low"],
+    "access_log": ["kind=reveal", "kind=export", "kind=nothing", "after=$high"],
+    "offices": ["role=community", "q=社区", "q=演示", "after=$high"],
+    "office_add": ["area=421202001005"],
+    "users": ["q=王", "q=wai", "state=active", "after=$high"],
+    "user_add": ["office=$office"],
+    "communities:areas": ["under=421202000000", "q=桂花", "receives=yes"],
+    "communities:area_choices": ["q=桂花", "q=社区&level=community&receiving=1"],
+    "communities:card_paper": ["after=$high"],
+    "communities:card_check": ["number=AAAA-BBBB-CCCC"],
+    "enterprises:list": [
+        "q=演示", "state=unconfirmed", "state=confirmed", "state=unread", "state=removed",
+        "level=provincial", "status=normal", "authority=421200000000", "after=$high",
+    ],
+    "transfers:list": [
+        "state=open", "state=done", "at=verify", "at=community", "enterprise=$enterprise",
+        "after=$high", "before=$low", "after=$case", "q=$word", "q=$number", "sort=name",
+        *(f"waiting={key}" for key in STEPS), "waiting=verify&q=$word", "waiting=x",
+    ],
+    "transfers:add": ["enterprise=$enterprise"],
+    "transfers:import_list": ["after=$high"],
+    "transfers:accesses": ["after=$high"],
+    "transfers:rights_list": ["state=asked", "after=$high"],
+    "exports": ["state=asked", "after=$high"],
+    "grants": ["state=asked", "after=$high"],
+    "audit": ["action=reveal", "result=refused", "person=qiye", "object=$case", "after=$high"],
+    "leaks": ["text=421299"],
+    "register": ["format=xlsx"],
+    "transfers:import_detail": ["problems=xlsx"],
+}  # fmt: skip
+
+
+def addresses(things: Things, *, word: str = "建国", number: str = "") -> list[tuple[str, str]]:
+    """(URL name, address) of every URL of the project, with every query typed above.
+
+    Signing out is left out: it ends the crawl. Fails with a sentence for a URL whose arguments are
+    not in ARGUMENTS.
+    """
+    ids = {name: str(value) for name, value in vars(things).items()}
+    low, high = str(uuid.UUID(int=1)), str(uuid.UUID(int=2**128 - 1))
+    ids |= {"low": low, "high": high, "word": privacy.seal(word, "search"),
+            "number": privacy.seal(number or "42129919550101001X", "search")}  # fmt: skip
+    found = []
+    for name in url_names():
+        if name == "sign_out":
+            continue
+        for arguments in ARGUMENTS.get(name, [()]):
+            filled = [ids[a[1:]] if a.startswith("$") else a for a in arguments]
+            try:
+                path = reverse(name, args=filled)
+            except NoReverseMatch:
+                pytest.fail(f"URL {name}: type its arguments in tests/crawl.py, ARGUMENTS")
+            for query in ["", *QUERIES.get(name, [])]:
+                text = re.sub(r"\$(\w+)", lambda m: ids[str(m[1])], query)
+                found.append((name, f"{path}?{text}" if text else path))
+    return found
+
+
+# What may differ between two equal answers, and nothing else.
+_TOKENS = (
+    re.compile(rb'name="csrfmiddlewaretoken" value="[^"]*"'),
+    re.compile(rb'nonce="[^"]*"'),
+    re.compile(rb'name="token" value="[0-9a-f]{16}"'),  # tells a second press of a button
+)
+SEALED = re.compile(r"v1(?::|%3A)aes(?::|%3A)\w+(?::|%3A)[\w-]+")
+_HEADERS = ("Content-Type", "Content-Disposition", "Location", "Allow", "Cache-Control")
+
+
+def plain(response: Any) -> tuple[Any, ...]:
+    """An answer without its tokens: status, the headers that depend on data, the body."""
+    body = b"".join(response) if response.streaming else response.content
+    for token in _TOKENS:
+        body = token.sub(b"", body)
+    if body.startswith(b"PK"):  # a workbook: its members, without the times of their files
+        with zipfile.ZipFile(io.BytesIO(body)) as book:
+            body = b"".join(name.encode() + book.read(name) for name in book.namelist())
+    return response.status_code, tuple(response.get(name) for name in _HEADERS), body
+
+
+def text_of(response: Any) -> str:
+    """The plain answer as text; the random spelling of a sealed search is left out."""
+    status, headers, body = plain(response)
+    return SEALED.sub("…", f"{status} {headers}\n{body.decode('utf-8', 'replace')}")
+
+
+def open_to(username: str, found: list[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Those of FOUND that are not refused for the role alone (`test_matrix` asks them all)."""
+    user = User.objects.get(username=username)
+    return [(name, path) for name, path in found if not REGISTRY[name].refuses(user)]
+
+
+def one_each(things: Things) -> dict[str, str]:
+    """URL name → its first address."""
+    found: dict[str, str] = {}
+    for name, path in addresses(things):
+        found.setdefault(name, path)
+    return found
+
+
+def own_things(case: Transfer) -> Things:
+    """Objects around a case of 桂泉机械厂, with the office and the account of its clerk."""
+    assert case.enterprise == enterprise_of("qiye")
+    assert case.filed_by == User.objects.get(username="qiye")
+    return Things.about(case)

@@ -1,0 +1,440 @@
+"""The authorization matrix: who may do what on which object, typed by hand from the regulation.
+
+Nothing here is read from the program. A row is one URL: the roles that have a part in it, the
+actors for whom an object exists, those whose deed it is, and the objects that are ready for it.
+From this follows what every actor must get for every object by every method:
+
+    sign-in   nobody is signed in
+    403       the role has no part in the page, or the deed belongs to another office
+    404       the object does not exist for this office
+    405       the page knows no such method
+    no        it is his office's deed, but the object is not ready (a sentence, nothing written)
+    ok        done
+
+A new URL name needs a row in `ROWS`, else `test_every_url_has_a_row` names it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from tests import payloads
+from tests.world import ACTORS, CASES, NOBODY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from tests.world import World
+
+EVERYBODY, SIGNED_IN = "everybody", "signed in"
+RARE = ("HEAD", "PUT", "DELETE", "OPTIONS")  # no page takes any of them but HEAD
+People = frozenset[str]
+
+
+def _of(*names: str) -> People:
+    return frozenset(names)
+
+
+# --- roles (第四条, 第五条, 第六条) ----------------------------------------------------------------
+
+WORKERS = _of("sasac", "hr", "insurance", "medical", "street", "community", "party", "enterprise",
+              "auditor")  # fmt: skip
+KEEPERS = WORKERS - {"medical"}  # they keep or receive a roster
+OPENERS = WORKERS - {"medical", "auditor"}  # they may see one person's values, with a reason
+ADMINISTRATORS = _of("system_admin", "security_admin", "audit_admin")
+NOTICED = WORKERS | ADMINISTRATORS
+GIVERS = KEEPERS | {"security_admin"}  # who exports, and who approves many rows
+WATCHERS = _of("auditor", "audit_admin")
+
+# --- for whom a case exists, by line -------------------------------------------------------------
+
+# 第六条第1项: the authority that lists the enterprise, and the city above it.
+_CITY = _of("sasac", "hr", "auditor")
+# 第五条: files go to 咸安区; medical care and the street are there too.
+_XIANAN = _of("insurance", "insurance_city", "medical")
+SEEN: dict[str, People] = {
+    "own": _CITY | _XIANAN | {"clerk", "street", "community", "party"},
+    "nowhere": _CITY | {"clerk"},  # no receiver yet
+    "next": _CITY | _XIANAN | {"clerk", "street", "community_next"},
+    "other_street": _CITY | _XIANAN | {"clerk", "street_other"},
+    "sibling": _CITY | _XIANAN | {"clerk_sibling", "street", "community", "party"},
+    "child": _CITY | _XIANAN | {"clerk_child", "sasac_child", "hr_child", "street", "community",
+                                "party"},
+    "county": _CITY | {"clerk_county", "sasac_county", "hr_county", "auditor_county",
+                       "insurance_city", "insurance_county", "community_county", "party_county"},
+}  # fmt: skip
+SEES: dict[str, People] = {key: SEEN[line] for key, (line, _at, _member) in CASES.items()}
+
+# --- whose deed a step is, by line ---------------------------------------------------------------
+
+_N = frozenset[str]()
+# 第四条: the enterprise (or the department of one that is gone) hands over.
+FILES = {"own": _of("clerk"), "nowhere": _of("clerk"), "next": _of("clerk"),
+         "other_street": _of("clerk"), "sibling": _of("clerk_sibling"),
+         "child": _of("clerk_child"), "county": _of("clerk_county")}  # fmt: skip
+# 第六条第1、2项: SASAC and HR of the level that lists the enterprise, not those above or below.
+LISTS = dict.fromkeys(FILES, _of("sasac")) | {
+    "child": _of("sasac_child"), "county": _of("sasac_county")
+}  # fmt: skip
+VERIFIES = dict.fromkeys(FILES, _of("hr")) | {
+    "child": _of("hr_child"), "county": _of("hr_county")
+}  # fmt: skip
+# 第六条第4项: the agency of the county, not that of the city.
+KEEPS = dict.fromkeys(FILES, _of("insurance")) | {
+    "nowhere": _N, "county": _of("insurance_county")
+}  # fmt: skip
+# 第六条第5项: the community, or the street above it in its stead.
+RECEIVES = {"own": _of("community", "street"), "nowhere": _N,
+            "next": _of("community_next", "street"), "other_street": _of("street_other"),
+            "sibling": _of("community", "street"), "child": _of("community", "street"),
+            "county": _of("community_county")}  # fmt: skip
+# 第六条第6项: the Party organisation of residence, for members only.
+TAKES = {"own": _of("party"), "nowhere": _N, "next": _N, "other_street": _N,
+         "sibling": _of("party"), "child": _of("party"), "county": _of("party_county")}  # fmt: skip
+STEP_DESKS: dict[str, dict[str, People]] = {
+    "enterprise": LISTS, "declare": FILES, "verify": VERIFIES, "confirm": FILES,
+    "deliver": FILES, "archives": KEEPS, "community": RECEIVES, "letter": FILES, "party": TAKES,
+}  # fmt: skip
+# What can be done, sent back, taken back in the state that each case has reached (第六条).
+OPEN_STEPS: dict[str, str] = {
+    "own_verify": "verify", "own_confirm": "confirm", "own_open": "deliver community letter",
+    "own_archives": "archives community letter", "own_party": "deliver community party",
+    "next_open": "deliver community", "other_street_verify": "verify",
+    "sibling_open": "deliver community letter", "child_verify": "verify",
+    "county_open": "deliver community letter",
+}  # fmt: skip
+RETURNABLE: dict[str, str] = {
+    "own_verify": "verify", "own_confirm": "confirm", "own_open": "community",
+    "own_archives": "archives community", "own_party": "community party",
+    "next_open": "community", "other_street_verify": "verify", "sibling_open": "community",
+    "child_verify": "verify", "county_open": "community",
+}  # fmt: skip
+TAKEN_BACK: dict[str, str] = {
+    "own_verify": "declare", "own_confirm": "verify", "own_open": "confirm",
+    "own_archives": "deliver", "own_party": "letter", "own_done": "archives community party",
+    "next_open": "confirm", "other_street_verify": "declare", "sibling_open": "confirm",
+    "child_verify": "declare", "county_open": "confirm", "county_done": "archives community party",
+}  # fmt: skip
+RUNNING = frozenset(CASES) - {"own_done", "own_ended", "county_done"}
+# 第六条第3、4、5、6项: whose paper it is, and for which cases it can be printed.
+PAPER_DESKS = {"form": FILES, "delivery": FILES, "card": RECEIVES, "card_stock": RECEIVES,
+               "letter": FILES}  # fmt: skip
+PRINTABLE: dict[str, str] = {
+    **dict.fromkeys(set(CASES) - {"own_undeclared"}, "form"),
+    "own_archives": "form delivery", "own_party": "form letter",
+    "own_done": "form delivery card card_stock letter",
+    "county_done": "form delivery card card_stock letter",
+}  # fmt: skip
+
+
+def _line(key: str) -> str:
+    return CASES[key.partition("/")[0]][0]
+
+
+def _pairs(table: Mapping[str, str]) -> frozenset[str]:
+    """`case/step` for each word of each case."""
+    return frozenset(f"{case}/{word}" for case, words in table.items() for word in words.split())
+
+
+def _seen(keys: tuple[str, ...]) -> dict[str, People]:
+    return {key: SEES[key.partition("/")[0]] for key in keys}
+
+
+def _desks(keys: tuple[str, ...], tables: Mapping[str, Mapping[str, People]]) -> dict[str, People]:
+    return {key: tables[key.partition("/")[2]][_line(key)] for key in keys}
+
+
+# Of each case the steps that can be done, sent back or taken back now, and some that cannot.
+_BLOCKED = {"own_undeclared": "declare verify", "own_verify": "enterprise party",
+            "own_open": "declare", "own_ended": "verify community", "county_done": "letter",
+            "next_open": "letter party"}  # fmt: skip
+_TABLES = (OPEN_STEPS, RETURNABLE, TAKEN_BACK, _BLOCKED)
+_ACTS = tuple(sorted(set().union(*map(_pairs, _TABLES))))
+_UNDOES = tuple(key for key in _ACTS if key.partition("/")[0] in (
+    "own_verify", "own_open", "own_party", "own_done", "own_ended", "sibling_open", "child_verify",
+    "county_done",
+))  # fmt: skip
+_PAPERS = tuple(
+    f"{case}/{name}"
+    for case, names in (("own_verify", PAPER_DESKS), ("own_done", PAPER_DESKS),
+                        ("sibling_open", ("form", "card")), ("county_done", ("letter", "card")))
+    for name in names
+)  # fmt: skip
+# One case of each line, and of each end.
+_ONE_EACH = ("own_undeclared", "own_verify", "own_done", "own_ended", "next_open", "sibling_open",
+             "child_verify", "county_open")  # fmt: skip
+_FILED = {case: FILES[line] for case, (line, _at, _member) in CASES.items()}
+
+# --- enterprises (第四条, 第六条第1项) --------------------------------------------------------------
+
+_OF_COUNTY = _CITY | {"sasac_county", "hr_county", "auditor_county", "clerk_county"}
+ENTERPRISE_SEES: dict[str, People] = {
+    "own": _CITY | {"clerk"}, "sibling": _CITY | {"clerk_sibling"}, "county": _OF_COUNTY,
+    "child": _CITY | {"sasac_child", "hr_child", "clerk_child"}, "draft": _CITY,
+    "unread": _CITY, "draft_elsewhere": _CITY,
+}  # fmt: skip
+ENTERPRISE_LISTS = {key: _of("sasac") for key in ("own", "sibling", "draft", "unread")} | {
+    "county": _of("sasac_county"), "child": _of("sasac_child"), "draft_elsewhere": _N
+}  # fmt: skip
+ENTERPRISE_READS = {key: _of("hr") for key in ("own", "sibling", "draft", "unread")} | {
+    "county": _of("hr_county"), "child": _of("hr_child"), "draft_elsewhere": _N
+}  # fmt: skip
+
+# --- what belongs to persons and offices ---------------------------------------------------------
+
+JOB_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
+BATCH_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "county": _of("clerk_county")}
+NOTICE_SEES = {"hr": _of("hr"), "hr_county": _of("hr_county"), "clerk": _of("clerk"),
+               "community": _of("community", "street")}  # fmt: skip
+_BOTH = _of("system_admin", "security_admin")
+OFFICE_SEES = {"own": _BOTH, "county": _BOTH, "far": _N}
+USER_SEES = {"own": _BOTH, "county": _BOTH, "homeless": _BOTH, "far": _N}
+GRANT_SEES = {"own": _BOTH, "far": _N}
+AREA_SEES = {"own": _of("system_admin"), "county": _of("system_admin"), "province": _N}
+SESSION_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
+EXPORT_SEES = {"own": _of("clerk", "security_admin"), "county": _of("clerk_county", "security_admin"),
+               "far": _N}  # fmt: skip
+_CITY_AUDIT = _of("auditor", "audit_admin")
+EVENT_SEES = {"city": _CITY_AUDIT, "county": _CITY_AUDIT | {"auditor_county"},
+              "nowhere": _CITY_AUDIT}  # fmt: skip
+# Asked about the case own_done: a copy, and erasure, which HR of its level decides.
+RIGHTS_SEES = {"copy": SEES["own_done"], "erase": SEES["own_done"], "county": SEES["county_done"]}
+RIGHTS_ANSWERS = {"copy": SEES["own_done"], "erase": VERIFIES["own"],
+                  "county": VERIFIES["county"]}  # fmt: skip
+COPY_ASKED = dict.fromkeys(CASES, _N) | {"own_done": SEES["own_done"]}
+CONSENT_SEES = {"own_done": SEES["own_done"], "county_done": SEES["county_done"]}
+CARD_DESKS = {"own_done": _of("community", "street"), "county_done": _of("community_county")}
+# 第六条: who keeps or receives each roster.
+ROSTER_ROLES = {
+    "enterprises": _of("sasac", "hr", "enterprise", "auditor"),
+    "transfers": KEEPERS,
+    "archives": _of("insurance", "enterprise", "auditor", "sasac", "hr"),
+    "ledger": _of("street", "community", "auditor", "sasac", "hr"),
+    "party": _of("party", "enterprise", "auditor", "sasac"),
+}
+
+
+def _by_role(table: Mapping[str, People]) -> dict[str, People]:
+    return {
+        key: frozenset(actor for actor, who in ACTORS.items() if who.role in roles)
+        for key, roles in table.items()
+    }
+
+
+# --- the rows ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Row:
+    """One URL: the article it serves, who has a part in it, and on what."""
+
+    article: str
+    who: People | str
+    methods: str = "GET"
+    kind: str = ""  # of the object that the address names
+    sees: Mapping[str, People] | None = None
+    acts: Mapping[str, People] | None = None  # default: whoever sees
+    ready: frozenset[str] | None = None  # default: always
+    sends: Callable[[World, str, str], dict[str, Any]] = payloads.nothing
+    writes: bool = True  # what a successful POST does
+    in_body: bool = False  # the object stands in the body: a foreign one is ignored
+    post_only: bool = False  # whoever sees may look; `acts` and `ready` limit the POST
+    opens: bool = False  # the answer shows private values of the object
+    looks: str = "ok"  # what a GET comes to, for whoever has a part in the page
+    gone: bool = False  # closed for good in a running installation
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        return tuple(self.sees) if self.sees is not None else ("",)
+
+
+def _case(
+    article: str, who: People, methods: str, keys: tuple[str, ...] = tuple(CASES), **more: Any
+) -> Row:
+    return Row(article, who, methods, "case", _seen(keys), **more)
+
+
+_ENTERPRISE = _of("enterprise")
+_SASAC, _HR, _SYSTEM = _of("sasac"), _of("hr"), _of("system_admin")
+_GRANTERS = _of("system_admin", "security_admin")
+
+ROWS: dict[str, Row] = {
+    # everybody
+    "sign_in": Row("第十一条", EVERYBODY, "GET POST", sends=payloads.wrong_password, writes=False),
+    "sign_out": Row("第十一条", EVERYBODY, "POST", writes=False),
+    "health": Row("第十一条", EVERYBODY),
+    "sign_in_code": Row("第十一条", EVERYBODY, "GET POST", writes=False),
+    "setup": Row("第十一条", EVERYBODY, "GET POST", gone=True),
+    "communities:card_check": Row("第六条第5项", EVERYBODY, "GET POST", writes=False,
+                                  sends=payloads.card_number),
+    # whoever has an account
+    "home": Row("第七条", SIGNED_IN),
+    "jobs": Row("第七条", SIGNED_IN),
+    "job": Row("第七条", SIGNED_IN, "GET", "job", JOB_SEES),
+    "job_result": Row("第七条", SIGNED_IN, "GET POST", "job", JOB_SEES, ready=frozenset()),
+    "account": Row("第十一条", SIGNED_IN),
+    "alive": Row("第十一条", SIGNED_IN),
+    "sessions": Row("第十一条", SIGNED_IN),
+    "sessions_end": Row("第十一条", SIGNED_IN, "POST", writes=False),
+    "session_end": Row("第十一条", SIGNED_IN, "POST", "session", SESSION_SEES, writes=False),
+    "second_factor": Row("第十一条", SIGNED_IN, "GET POST", sends=payloads.new_codes),
+    "prove": Row("第十一条", SIGNED_IN, "GET POST", ready=frozenset()),  # all have proved it
+    "password_change": Row("第十一条", SIGNED_IN, "GET POST", sends=payloads.new_password),
+    # offices and their notices
+    "notices": Row("第七条", NOTICED),
+    "notice_read": Row("第七条", NOTICED, "POST", "notice", NOTICE_SEES),
+    "rosters": Row("第六条", KEEPERS),
+    "roster": Row("第六条", KEEPERS, "GET", "roster", dict.fromkeys(ROSTER_ROLES, frozenset(ACTORS)),
+                  acts=_by_role(ROSTER_ROLES)),
+    "roster_export": Row("第六条", KEEPERS, "POST", "roster",
+                         dict.fromkeys(ROSTER_ROLES, frozenset(ACTORS)),
+                         acts=_by_role(ROSTER_ROLES), sends=payloads.export),
+    "exports": Row("第十一条", GIVERS),
+    "export": Row("第十一条", GIVERS, "GET", "export", EXPORT_SEES),
+    "export_decide": Row("第十一条", _of("security_admin"), "POST", "export", EXPORT_SEES,
+                         sends=payloads.approval),
+    "access_log": Row("第十一条", _of("auditor")),
+    # the audit
+    "audit": Row("第十一条", WATCHERS),
+    "audit_event": Row("第十一条", WATCHERS, "GET", "event", EVENT_SEES),
+    "audit_state": Row("第十一条", WATCHERS, "GET POST"),
+    "audit_export": Row("第十一条", WATCHERS, "POST"),
+    "leaks": Row("第十一条", WATCHERS, "GET POST", sends=payloads.leaked, writes=False),
+    "leak_people": Row("第十一条", WATCHERS, "POST", sends=payloads.account_in_a_day,
+                       writes=False),
+    # accounts: three administrators, none of whom sees a retiree
+    "offices": Row("第五条", _SYSTEM),
+    "office_add": Row("第五条", _SYSTEM, "GET POST", sends=payloads.office),
+    "office_edit": Row("第五条", _SYSTEM, "GET POST", "office", OFFICE_SEES,
+                       sends=payloads.office_change),
+    "users": Row("第五条", _SYSTEM),
+    "user_add": Row("第五条", _SYSTEM, "GET POST", sends=payloads.user),
+    "user_edit": Row("第五条", _SYSTEM, "GET POST", "user", USER_SEES, sends=payloads.user_change),
+    "grants": Row("第五条", _GRANTERS),
+    "grant": Row("第五条", _GRANTERS, "GET POST", "grant", GRANT_SEES, sends=payloads.decision),
+    "account_review": Row("第十一条", _GRANTERS),
+    "permissions": Row("第十一条", _of("security_admin", "audit_admin", "auditor")),
+    "register": Row("第十一条", _of("security_admin", "audit_admin", "auditor")),
+    # divisions and cards
+    "communities:areas": Row("第五条", _SYSTEM),
+    "communities:area_edit": Row("第五条", _SYSTEM, "GET POST", "area", AREA_SEES,
+                                 sends=payloads.area),
+    "communities:area_choices": Row("第五条", WORKERS),
+    "communities:card_paper": Row("第六条第5项", _of("street", "community"), "GET POST", "card",
+                                  CARD_DESKS, sends=payloads.cards, in_body=True),
+    # the list of enterprises
+    "enterprises:list": Row("第六条第1项", _of("sasac", "hr", "enterprise", "auditor")),
+    "enterprises:detail": Row("第六条第1项", _of("sasac", "hr", "enterprise", "auditor"), "GET",
+                              "enterprise", ENTERPRISE_SEES),
+    "enterprises:add": Row("第六条第1项", _SASAC, "GET POST", sends=payloads.enterprise),
+    "enterprises:edit": Row("第六条第1项", _SASAC, "GET POST", "enterprise", ENTERPRISE_SEES,
+                            acts=ENTERPRISE_LISTS, sends=payloads.enterprise_change),
+    "enterprises:confirm": Row("第四条", _SASAC, "GET POST", "enterprise", ENTERPRISE_SEES,
+                               acts=ENTERPRISE_LISTS, ready=_of("draft")),
+    "enterprises:acknowledge": Row("第六条第1项", _HR, "GET POST", "enterprise", ENTERPRISE_SEES,
+                                   acts=ENTERPRISE_READS, ready=_of("unread")),
+    "enterprises:import": Row("第六条第1项", _SASAC, "GET POST", sends=payloads.enterprise_book,
+                              writes=False),
+    "enterprises:import_detail": Row("第六条第1项", _SASAC, "GET POST", looks="no",
+                                     sends=payloads.enterprise_rows),
+    "enterprises:template": Row("第六条第1项", _SASAC),
+    # cases
+    "transfers:list": Row("第六条", WORKERS),
+    "transfers:search": Row("第六条", WORKERS, "POST", sends=payloads.search, writes=False),
+    "transfers:detail": _case("第六条", WORKERS, "GET"),
+    "transfers:reveal": _case("第十一条", OPENERS, "POST", sends=payloads.reveal, opens=True),
+    "transfers:act": _case("第六条", WORKERS, "GET POST", _ACTS, acts=_desks(_ACTS, STEP_DESKS),
+                           ready=_pairs(OPEN_STEPS), sends=payloads.answers),
+    "transfers:send_back": _case("第六条", WORKERS, "GET POST", _UNDOES,
+                                 acts=_desks(_UNDOES, STEP_DESKS), ready=_pairs(RETURNABLE),
+                                 sends=payloads.reason),
+    "transfers:withdraw": _case("第六条", WORKERS, "GET POST", _UNDOES,
+                                acts=_desks(_UNDOES, STEP_DESKS), ready=_pairs(TAKEN_BACK),
+                                sends=payloads.reason),
+    "transfers:end": _case("第六条第2项", _ENTERPRISE, "GET POST", acts=_FILED, ready=RUNNING,
+                           sends=payloads.end),
+    "transfers:edit": _case("第六条第2项", _ENTERPRISE, "GET POST", acts=_FILED, ready=RUNNING,
+                            sends=payloads.open_facts, opens=True),
+    "transfers:paper": _case("第六条", WORKERS, "POST", _PAPERS, acts=_desks(_PAPERS, PAPER_DESKS),
+                             ready=_pairs(PRINTABLE)),
+    "transfers:scan": Row("第十一条", WORKERS, "POST", "scan",
+                          {key: SEES[key] for key in ("own_done", "next_open", "sibling_open",
+                                                      "county_done")}, opens=True),
+    "transfers:accesses": _case("第十一条", WORKERS, "GET", _ONE_EACH),
+    # the rights of the person (第十一条)
+    "transfers:rights_list": Row("第十一条", OPENERS),
+    "transfers:rights": _case("第十一条", OPENERS, "GET POST", _ONE_EACH, sends=payloads.request_of_a_person),
+    "transfers:rights_answer": Row("第十一条", OPENERS, "GET POST", "rights", RIGHTS_SEES,
+                                   acts=RIGHTS_ANSWERS, ready=_of("copy"), post_only=True,
+                                   sends=payloads.answer_to_a_person),
+    "transfers:rights_copy": _case("第十一条", OPENERS, "POST", _ONE_EACH, acts=COPY_ASKED, opens=True),
+    "transfers:consent_withdraw": Row("第十一条", OPENERS, "POST", "consent", CONSENT_SEES),
+    "transfers:bulk": Row("第六条", WORKERS, "POST", "bulk",
+                          {key: STEP_DESKS[key.partition("/")[2]][_line(key)]
+                           for key in ("own_verify/verify", "child_verify/verify",
+                                       "other_street_verify/verify")},
+                          sends=payloads.bulk, in_body=True),
+    "transfers:add": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person),
+    "transfers:import": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person_book),
+    "transfers:import_list": Row("第六条第2项", _ENTERPRISE),
+    "transfers:import_detail": Row("第六条第2项", _ENTERPRISE, "GET POST", "batch", BATCH_SEES,
+                                   sends=payloads.drop),
+    "transfers:template": Row("第六条第2项", _ENTERPRISE),
+}  # fmt: skip
+
+
+# --- what must come of it ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One question: ACTOR asks for the URL NAME, about KEY, by METHOD."""
+
+    name: str
+    actor: str
+    key: str
+    method: str
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.name} {self.key or '-'} as {self.actor}"
+
+
+def expected(cell: Cell) -> str:
+    """The verdict that the table above gives."""
+    row = ROWS[cell.name]
+    if row.who == EVERYBODY:
+        known = "404" if row.gone else "ok"
+        return known if cell.method in row.methods.split() else "405"
+    if cell.actor in NOBODY:
+        return "sign-in"
+    if row.who != SIGNED_IN and ACTORS[cell.actor].role not in row.who:
+        return "403"
+    if cell.method not in row.methods.split():
+        return "405"
+    if cell.method == "GET" and (row.in_body or row.looks != "ok"):
+        return row.looks
+    if row.sees is not None and cell.actor not in row.sees[cell.key]:
+        return "no" if row.in_body else "404"
+    if row.post_only and cell.method == "GET":
+        return "ok"
+    if row.acts is not None and cell.actor not in row.acts[cell.key]:
+        return "403"
+    return "ok" if row.ready is None or cell.key in row.ready else "no"
+
+
+def cells() -> Iterator[Cell]:
+    """Every URL by every actor with GET and POST, and with the rest by one who may and who may not.
+
+    Whose role has no part in a page asks about one object, everybody else about all of them.
+    """
+    for name, row in ROWS.items():
+        for actor, who in ACTORS.items():
+            part = actor not in NOBODY and (row.who == SIGNED_IN or who.role in row.who)
+            for method in ("GET", "POST"):
+                keys = row.keys if part and method in row.methods.split() else row.keys[:1]
+                yield from (Cell(name, actor, key, method) for key in keys)
+        insider = next((a for a, who in ACTORS.items() if who.role in row.who), "clerk")
+        outsider = next((a for a, who in ACTORS.items() if who.role not in row.who), "clerk")
+        for actor in dict.fromkeys((insider, outsider, "anonymous")):
+            yield from (Cell(name, actor, row.keys[0], method) for method in RARE)

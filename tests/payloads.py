@@ -1,0 +1,206 @@
+"""What an office would truly send to each page: complete and valid, so that only a guard refuses."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from django.core import signing
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.utils import timezone
+
+from enterprises import imports
+from tests import workbooks
+from tests.factories import values_for
+from xianning import demo, standards, walk
+from xianning.management.commands.load_demo import PASSWORD as DEMO_PASSWORD
+
+if TYPE_CHECKING:
+    from tests.world import World
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+LEVELS = {demo.CITY: "市企", demo.XIANAN: "县企", demo.CHIBI: "县企", demo.JIAYU: "县企"}
+# Each SASAC lists enterprises of its own level (第六条第1项).
+_AUTHORITY = {"sasac_child": demo.XIANAN, "sasac_county": demo.CHIBI}
+
+
+def nothing(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {}
+
+
+# --- accounts ------------------------------------------------------------------------------------
+
+
+def wrong_password(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"username": "nobody_here", "password": "not-the-password"}
+
+
+def new_password(world: World, actor: str, _key: str) -> dict[str, Any]:
+    from tests.world import PASSWORD
+
+    old = PASSWORD if actor in world.users and world.users[actor].username[:2] == "m_" else ""
+    fresh = "Xin-mima-weile-ceshi-2026"
+    return {
+        "old_password": old or DEMO_PASSWORD, "new_password1": fresh, "new_password2": fresh,
+    }  # fmt: skip
+
+
+def new_codes(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"codes": "1"}
+
+
+def office(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"role": "community", "name": "滨河社区居民委员会（测试）", "area": "421202001003"}
+
+
+def office_change(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"name": world.get("office", key).name, "address": "咸宁市测试路2号"}
+
+
+def user(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"username": "xin_renyuan", "full_name": "新人员"}
+
+
+def user_change(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"full_name": f"{world.get('user', key).full_name}改", "is_active": "on"}
+
+
+def decision(_world: World, actor: str, _key: str) -> dict[str, Any]:
+    return {"withdraw": "1"} if actor == "system_admin" else {"decision": "yes"}
+
+
+def approval(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"decision": "yes", "answer": "已核对用途"}
+
+
+def leaked(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"text": "编号不详的一行"}
+
+
+def account_in_a_day(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    now = timezone.localtime()
+    since, until = (f"{at:%Y-%m-%dT%H:%M}" for at in (now - timedelta(days=1), now))
+    return {"username": "qiye", "since": since, "until": until}
+
+
+def area(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"name": f"{'省' if key == 'province' else ''}改名社区", "receives": "on",
+            "reason": "测试批复1号"}  # fmt: skip
+
+
+# --- enterprises ---------------------------------------------------------------------------------
+
+
+def enterprise(_world: World, actor: str, _key: str) -> dict[str, Any]:
+    authority = _AUTHORITY.get(actor, demo.CITY)
+    return {
+        "name": "咸宁市新列入测试公司", "credit_code": standards.make_credit_code("91421200MAMTX0009"),
+        "level": LEVELS[authority], "holding": "国有独资",
+        "county": demo.CHIBI if authority == demo.CHIBI else demo.XIANAN,
+    }  # fmt: skip
+
+
+def enterprise_change(world: World, _actor: str, key: str) -> dict[str, Any]:
+    entry = world.get("enterprise", key)
+    names = ("name", "credit_code", "level", "holding", "status", "department")
+    return {name: getattr(entry, name) for name in names} | {
+        "county": entry.county_id, "contact": "新联系人", "reason": "联系人变动",
+        "version": entry.version, "confirmed": "1",
+    }  # fmt: skip
+
+
+def _texts(actor: str) -> dict[str, str]:
+    facts = enterprise(None, actor, "")  # type: ignore[arg-type]
+    return {
+        "企业名称": facts["name"], "统一社会信用代码": facts["credit_code"], "企业层级": facts["level"],
+        "控股类型": facts["holding"], "实际所在县市区": facts["county"],
+    }  # fmt: skip
+
+
+def enterprise_book(_world: World, actor: str, _key: str) -> dict[str, Any]:
+    texts = _texts(actor)
+    book = workbooks.table(list(texts), list(texts.values()))
+    return {"file": SimpleUploadedFile("名单.xlsx", book, XLSX)}
+
+
+def enterprise_rows(world: World, actor: str, _key: str) -> dict[str, Any]:
+    """The rows of a preview, sealed for whoever sends them: only the page's own guard is left."""
+    who = world.users.get(actor) or world.users["sasac"]
+    facts = enterprise(world, actor, "")
+    salt = imports._salt(who)
+    return {"rows": signing.dumps(["名单", [[2, facts]]], salt=salt, compress=True)}
+
+
+# --- cases ---------------------------------------------------------------------------------------
+
+
+def search(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"q": "鄢寒"}
+
+
+def reveal(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"group": "identity", "reason": "核对本人身份"}
+
+
+def answers(world: World, _actor: str, key: str) -> dict[str, Any]:
+    """What the desk types at the step that KEY (`case/step`) names, with the final button."""
+    case_key, _, step = key.partition("/")
+    case = world.get("case", case_key)
+    if step == "enterprise":
+        return {"confirmed": "1"}
+    given = walk.answers(case, step) | {"confirmed": "1"}
+    if step == "confirm":
+        given["scan"] = SimpleUploadedFile("签字表.png", walk.picture_of_a_form("x"), "image/png")
+    return given
+
+
+def bulk(world: World, _actor: str, key: str) -> dict[str, Any]:
+    case_key = key.partition("/")[0]
+    return answers(world, "", key) | {"case": [world.id_of("case", case_key)], "answered": "1"}
+
+
+def reason(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"code": "missing", "reason": "材料不全"}
+
+
+def request_of_a_person(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"kind": "correct", "applicant": "self", "text": "更正住址",
+            "asked_on": timezone.localdate()}  # fmt: skip
+
+
+def answer_to_a_person(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"state": "done", "answer": "已按申请办理"}
+
+
+def end(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"code": "other", "reason": "不再移交"}
+
+
+def open_facts(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"open": "1", "why": "本人要求更正"}
+
+
+def person(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    ticked = {"insurances": ["pension", "medical"]}  # boxes on the page, words in a workbook
+    return values_for("qiye", demo.GUIHUA, name="新申报甲") | ticked
+
+
+def person_book(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    people = workbooks.made_up_people(1, seed=77)
+    return {"file": SimpleUploadedFile("名单.xlsx", workbooks.make_workbook(people), XLSX)}
+
+
+def drop(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"drop": "1"}
+
+
+def cards(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"case": [world.id_of("case", key)]}
+
+
+def card_number(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"number": "421202001005-2026-000001"}
+
+
+def export(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"format": "xlsx", "clear": "0", "reason": "例行核对"}

@@ -1,0 +1,369 @@
+"""The standing world of the authorization tests: who there is, where, and what lies before them.
+
+Built once for a module inside one transaction; every test that changes it undoes the change.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from django.test import override_settings
+from django.utils import timezone
+
+from enterprises.models import Enterprise
+from tests.conftest import BY_ROLE, load_world
+from tests.factories import values_for
+from transfers import workflow
+from transfers.models import Consent, ImportBatch, Retiree, RightsRequest, Transfer
+from xianning import audit, demo, exports, serials, standards, walk
+from xianning.models import (
+    AccessLog,
+    Export,
+    Grant,
+    Job,
+    Notice,
+    Office,
+    SignInSession,
+    User,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PASSWORD = "Shijie-mima-2026"
+PROVINCE, FUSHAN, CHANGAN = "420000000000", "421202002000", "421202002003"
+
+
+@dataclass(frozen=True)
+class Actor:
+    """A role in a place. PLACE: area code, or index of a demo enterprise; user made when new."""
+
+    username: str
+    role: str = ""
+    place: str | int = ""
+
+
+# Everybody who asks: each role where the own case lies, and beside, above, below and far from it.
+ACTORS: dict[str, Actor] = {
+    "clerk": Actor(BY_ROLE["enterprise"], "enterprise"),
+    "clerk_sibling": Actor("zhuguan", "enterprise"),
+    "clerk_child": Actor("m_qiye_xianan", "enterprise", 3),
+    "clerk_county": Actor("qiye_chibi", "enterprise"),
+    "sasac": Actor(BY_ROLE["sasac"], "sasac"),
+    "sasac_child": Actor("gzw_xianan", "sasac"),
+    "sasac_county": Actor("gzw_chibi", "sasac"),
+    "hr": Actor(BY_ROLE["hr"], "hr"),
+    "hr_child": Actor("rs_xianan", "hr"),
+    "hr_county": Actor("rs_chibi", "hr"),
+    "insurance": Actor(BY_ROLE["insurance"], "insurance"),
+    "insurance_city": Actor("m_shebao_shi", "insurance", demo.CITY),
+    "insurance_county": Actor("shebao_chibi", "insurance"),
+    "medical": Actor(BY_ROLE["medical"], "medical"),
+    "archives_office": Actor(BY_ROLE["archives_office"], "archives_office"),
+    "street": Actor(BY_ROLE["street"], "street"),
+    "street_other": Actor("m_jiedao_fushan", "street", FUSHAN),
+    "community": Actor(BY_ROLE["community"], "community"),
+    "community_next": Actor("shequ_wannian", "community"),
+    "community_county": Actor("shequ_chibi", "community"),
+    "party": Actor(BY_ROLE["party"], "party"),
+    "party_next": Actor("m_dangzu_wannian", "party", demo.WANNIAN),
+    "party_county": Actor("dangzu_chibi", "party"),
+    "auditor": Actor(BY_ROLE["auditor"], "auditor"),
+    "auditor_county": Actor("m_shenji_chibi", "auditor", demo.CHIBI),
+    "system_admin": Actor(BY_ROLE["system_admin"], "system_admin"),
+    "security_admin": Actor(BY_ROLE["security_admin"], "security_admin"),
+    "audit_admin": Actor(BY_ROLE["audit_admin"], "audit_admin"),
+    "no_office": Actor("m_wujigou"),
+    "inactive": Actor("m_tingyong", "enterprise", 0),
+    "anonymous": Actor(""),
+}
+NOBODY = frozenset({"inactive", "anonymous"})
+
+
+@dataclass(frozen=True)
+class Line:
+    """Where a case lies: who files, which community receives, who does its steps."""
+
+    clerk: str
+    community: str
+    hr: str
+    insurance: str
+    receiver: str
+    party: str
+
+
+LINES = {
+    "own": Line("clerk", demo.GUIHUA, "hr", "insurance", "community", "party"),
+    "nowhere": Line("clerk", "", "hr", "insurance", "community", "party"),
+    "next": Line("clerk", demo.WANNIAN, "hr", "insurance", "community_next", "party"),
+    "other_street": Line("clerk", CHANGAN, "hr", "insurance", "street_other", "party"),
+    "sibling": Line("clerk_sibling", demo.GUIHUA, "hr", "insurance", "community", "party"),
+    "child": Line("clerk_child", demo.GUIHUA, "hr_child", "insurance", "community", "party"),
+    "county": Line("clerk_county", demo.BEIJIE, "hr_county", "insurance_county",
+                   "community_county", "party_county"),
+}  # fmt: skip
+# Case → its line, the step it has reached (`ended`: ended there), whether a Party member.
+CASES: dict[str, tuple[str, str, bool]] = {
+    "own_undeclared": ("nowhere", "declare", True),
+    "own_verify": ("own", "verify", True),
+    "own_confirm": ("own", "confirm", True),
+    "own_open": ("own", "community", True),
+    "own_archives": ("own", "archives", True),
+    "own_party": ("own", "party", True),
+    "own_done": ("own", "done", True),
+    "own_ended": ("own", "ended", True),
+    "next_open": ("next", "community", False),
+    "other_street_verify": ("other_street", "verify", False),
+    "sibling_open": ("sibling", "community", True),
+    "child_verify": ("child", "verify", True),
+    "county_open": ("county", "community", True),
+    "county_done": ("county", "done", True),
+}
+# Names that stand nowhere else, so that one of them on a page is that person.
+_NAMES = ("鄢寒碧", "璩霜迟", "郗云岫", "笪问渠", "禚听澜", "逄远岑", "尉迟素商", "綦望舒",
+          "仉怀瑾", "逯秋泓", "亓官芷汀", "昝凌霄", "隗沧浪", "谯松筠")  # fmt: skip
+_NTH = "甲乙丙丁戊己庚辛壬癸"
+_PRIVATE = ("id_number", "household_phone", "home_phone", "contact1_phone", "household_address",
+            "home_address", "contact1_address")  # fmt: skip
+
+
+@dataclass
+class World:
+    """Objects by kind and key, users by actor, and the values that no stranger may read."""
+
+    users: dict[str, User] = field(default_factory=dict)
+    objects: dict[str, dict[str, Any]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)  # case → name of the person
+    private: dict[str, list[str]] = field(default_factory=dict)  # case → values of the person
+    media: str = ""
+
+    def get(self, kind: str, key: str) -> Any:
+        return self.objects[kind][key]
+
+    def id_of(self, kind: str, key: str) -> str:
+        found = self.get(kind, key)
+        return str(getattr(found, "pk", found))
+
+
+@contextmanager
+def standing() -> Iterator[World]:
+    """The world, in a transaction that is undone at the end, with a media folder of its own."""
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        override_settings(MEDIA_ROOT=folder),
+        transaction.atomic(),
+    ):
+        if not User.objects.filter(username=BY_ROLE["enterprise"]).exists():
+            load_world()  # committed tests empty the database
+        world = World(media=folder)
+        build(world)
+        yield world
+        transaction.set_rollback(True)
+
+
+@contextmanager
+def undone() -> Iterator[None]:
+    """What the block writes to the database is taken back."""
+    with transaction.atomic():
+        yield
+        transaction.set_rollback(True)
+
+
+def build(world: World) -> None:
+    enterprises = [
+        Enterprise.objects.get(credit_code=standards.make_credit_code(row.code))
+        for row in demo.ENTERPRISES
+    ]
+    _build_enterprises(world, enterprises)
+    _build_people(world, enterprises)
+    for number, (key, (line, at, member)) in enumerate(CASES.items()):
+        _build_case(world, key, LINES[line], at, member, _NAMES[number])
+    _build_papers(world)
+    _build_work(world)
+    _build_offices(world)
+    _build_rights(world)
+    # The last, because who is not active cannot be made a member of anything.
+    User.objects.filter(pk=world.users["inactive"].pk).update(is_active=False)
+
+
+def _build_people(world: World, enterprises: list[Enterprise]) -> None:
+    for key, actor in ACTORS.items():
+        if not actor.username:
+            continue
+        user = User.objects.filter(username=actor.username).first()
+        if user is None:
+            user = User(username=actor.username, full_name=f"测试员{_NTH[len(world.users) % 10]}")
+            user.set_password(PASSWORD)
+            user.save()
+        if actor.place != "":
+            at = actor.place
+            office, _new = Office.objects.get_or_create(
+                role=actor.role, name=f"{actor.username}机构（测试）",
+                area_id=at if isinstance(at, str) else None,
+                enterprise=enterprises[at] if isinstance(at, int) else None,
+            )  # fmt: skip
+            office.admit(user)
+        world.users[key] = User.objects.get(pk=user.pk)
+    # Not of the matrix: a clerk of two enterprises, who has to say for which of them he acts.
+    both = User.objects.create(username="m_liangqi", full_name="测试员两")
+    for clerk in ("clerk", "clerk_sibling"):
+        Office.objects.get(users=world.users[clerk], role="enterprise").admit(both)
+    world.users["clerk_two"] = both
+
+
+def _build_enterprises(world: World, enterprises: list[Enterprise]) -> None:
+    own, sibling, county, child, draft_elsewhere = enterprises
+    facts = {"level": "city", "holding": "sole", "county_id": demo.XIANAN,
+             "authority_id": demo.CITY, "contact": "测试联系人"}  # fmt: skip
+    sasac = User.objects.get(username=BY_ROLE["sasac"])
+    made = [
+        Enterprise.enter(by=sasac, name=name, credit_code=standards.make_credit_code(code), **facts)
+        for name, code in (
+            ("咸宁市待确认测试厂", "91421200MAMTX0001"),
+            ("咸宁市待签收测试厂", "91421200MAMTX0002"),
+        )
+    ]
+    made[1].confirm(by=sasac)
+    world.objects["enterprise"] = {
+        "own": own, "sibling": sibling, "county": county, "child": child,
+        "draft_elsewhere": draft_elsewhere, "draft": made[0], "unread": made[1],
+    }  # fmt: skip
+
+
+def _build_case(world: World, key: str, line: Line, at: str, member: bool, name: str) -> None:
+    values = values_for(
+        "qiye", line.community or demo.GUIHUA, party_member=member, name=name,
+        contact1_address=f"联系人住址{name}",
+    )  # fmt: skip
+    if not line.community:  # neither named nor to be read from an address
+        values |= {
+            "community": "",
+            "home_address": "地址另行登记甲",
+            "household_address": "地址另行登记乙",
+        }
+    clerk = world.users[line.clerk]
+    enterprise = Enterprise.objects.get(offices__users=clerk)
+    case = walk.file_person(values, enterprise, clerk)
+    people = {"enterprise": clerk, "hr": world.users[line.hr],
+              "insurance": world.users[line.insurance],
+              "community": world.users[line.receiver], "party": world.users[line.party]}  # fmt: skip
+    if at == "ended":
+        workflow.end(case, by=clerk, code="other", reason="测试终止")
+    elif at not in ("declare", "verify"):
+        case = walk.to(case, at, people)
+    case = Transfer.objects.select_related("retiree").get(pk=case.pk)
+    world.objects.setdefault("case", {})[key] = case
+    world.names[key] = name
+    world.private[key] = _private_of(case.retiree)
+
+
+def _private_of(person: Retiree) -> list[str]:
+    """Values by which a stranger would know more than he may; short ones say nothing."""
+    values = (str(getattr(person, name)) for name in _PRIVATE)
+    return [value for value in values if len(value) >= 8]
+
+
+def _build_papers(world: World) -> None:
+    cases = world.objects["case"]
+    world.objects["scan"] = {
+        key: cases[key].scans.first()
+        for key in ("own_done", "next_open", "sibling_open", "county_done")
+    }
+
+
+def _build_work(world: World) -> None:
+    own, county = world.users["clerk"], world.users["clerk_county"]
+    enterprise = world.objects["enterprise"]
+    world.objects["job"] = {
+        key: Job.objects.create(kind="import_check", title="检查名单", owner=user, state="failed")
+        for key, user in (("own", own), ("county", county))
+    }
+    world.objects["batch"] = {
+        key: ImportBatch.objects.create(
+            enterprise=enterprise[key], uploaded_by=user, file_name="名单.xlsx", sha256=key,
+            state="failed", message="文件读不出来。",
+        )
+        for key, user in (("own", own), ("sibling", world.users["clerk_sibling"]),
+                          ("county", county))
+    }  # fmt: skip
+    desks = {
+        "hr": {"role": "hr", "area_id": demo.CITY},
+        "hr_county": {"role": "hr", "area_id": demo.CHIBI},
+        "clerk": {"role": "enterprise", "enterprise": enterprise["own"]},
+        "community": {"role": "community", "area_id": demo.GUIHUA},
+    }
+    world.objects["notice"] = {
+        key: Notice.objects.create(text=f"给{key}的通知", **desk) for key, desk in desks.items()
+    }
+
+
+def _build_offices(world: World) -> None:
+    """Offices, accounts and grants inside the city, and one of each outside it."""
+    far = Office.objects.create(role="auditor", name="省外机构（测试）", area_id=PROVINCE)
+    stranger = User.objects.create(username="m_shengji", full_name="省外人员（测试）")
+    far.admit(stranger)
+    world.objects["office"] = {
+        "own": Office.objects.get(users=world.users["clerk"]),
+        "county": Office.objects.get(users=world.users["community_county"]),
+        "far": far,
+    }
+    world.objects["user"] = {
+        "own": world.users["clerk"], "county": world.users["community_county"],
+        "homeless": world.users["no_office"], "far": stranger,
+    }  # fmt: skip
+    admin = world.users["system_admin"]
+    world.objects["grant"] = {
+        "own": Grant.ask(world.users["no_office"], Office.objects.get(users=world.users["hr"]),
+                         by=admin, reason="轮岗通知3号"),
+        "far": Grant.objects.create(user=stranger, office=far, asked_by=admin, reason="省外申请"),
+    }  # fmt: skip
+    world.objects["area"] = {"own": demo.GUIHUA, "county": demo.BEIJIE, "province": PROVINCE}
+
+
+def _build_rights(world: World) -> None:
+    """What people asked for and agreed to, what was exported, who signed in, what was audited."""
+    cases, users = world.objects["case"], world.users
+    world.objects["rights"] = {
+        key: RightsRequest.objects.create(
+            transfer=cases[case], kind=kind, applicant="self", text="本人申请",
+            asked_on=timezone.localdate(), recorded_by=users[by],
+        )
+        for key, case, kind, by in (
+            ("copy", "own_done", "copy", "clerk"), ("erase", "own_done", "erase", "clerk"),
+            ("county", "county_done", "erase", "clerk_county"),
+        )
+    }  # fmt: skip
+    for key, by in (("own_done", "clerk"), ("county_done", "clerk_county")):
+        Consent.record(cases[key], by=users[by], on=timezone.localdate(), agreed=True)
+    world.objects["consent"] = {
+        key: Consent.objects.standing().get(transfer=cases[key], kind="agreed")
+        for key in ("own_done", "county_done")
+    }
+    far = world.get("user", "far")
+    world.objects["export"] = {
+        key: _export(user) for key, user in
+        (("own", users["clerk"]), ("county", users["clerk_county"]), ("far", far))
+    }  # fmt: skip
+    world.objects["session"] = {
+        key: SignInSession.objects.create(user=users[actor], key_digest=f"digest of {key}")
+        for key, actor in (("own", "clerk"), ("county", "clerk_county"))
+    }
+    world.objects["event"] = {
+        key: audit.write("accounts_reviewed", user=users["system_admin"], area=area)
+        for key, area in (("city", demo.CITY), ("county", demo.CHIBI))
+    }
+    world.objects["event"]["nowhere"] = audit.write("sign_in_failed")
+
+
+def _export(user: User) -> Export:
+    trace = AccessLog.write(
+        user, AccessLog.Kind.EXPORT, "移交名册（完整）", reason="核对移交人数", rows=5000
+    )
+    return Export.objects.create(
+        owner=user, log=trace, roster="transfers", format="xlsx", clear=True, rows=5000,
+        serial=serials.new(), state="asked", filters={"places": exports._places(user)},
+    )  # fmt: skip
