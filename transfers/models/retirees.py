@@ -43,7 +43,14 @@ PARTY_MEMBER = ("01", "02")
 
 # Dates of which the forms know only the month; of the birth a page shows no more, because the day
 # beside sex and mask would leave fewer than 1,000 numbers.
-_MONTHS = {"birth_date", "work_started", "retired", "party_joined_on", "party_full_on", "party_dues_until"}
+_MONTHS = {
+    "birth_date",
+    "work_started",
+    "retired",
+    "party_joined_on",
+    "party_full_on",
+    "party_dues_until",
+}
 
 
 def _codes(table: dict[str, str]) -> list[tuple[str, str]]:
