@@ -19,8 +19,8 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 from PIL import Image, PngImagePlugin
 
+from tests.broken_files import Seeds, mutant
 from tests.factories import enterprise_of, make_transfer
-from tests.mutants import Seeds, mutant
 from tests.test_upload_pdfs import ACTIVE, made, scanned_pdf, with_photograph
 from tests.workbooks import made_up_people, make_workbook, table
 from transfers.imports import checking, columns, reading
