@@ -73,10 +73,10 @@ def test_the_parser_reads_what_stands_on_a_page() -> None:
 def _people(clerk: User) -> list[Transfer]:
     """Cases at several steps; each got another number and birth date once, so history shows both."""
     found = [make_transfer(at=at, party_member=True) for at in ("verify", "community", "party")]
-    for case in found:
+    for n, case in enumerate(found):
         person = case.retiree
         birth = person.birth_date.replace(day=19)
-        number = standards.make_id_number(demo.REGION, birth, 321, person.sex)
+        number = standards.make_id_number(demo.REGION, birth, 321 + n, person.sex)
         amend(case, clerk, id_number=number, born="", home_phone="13900001234")
     amend(found[0], clerk, home_phone="13900001235")
     return [Transfer.objects.get(pk=case.pk) for case in found]

@@ -98,6 +98,7 @@ def test_a_copy_holds_every_table_that_names_the_person(
             "text": "要副本",
         },
     )
+    assert sign_in("dangzu").post(path).status_code == 403  # he came to the community
     response = client.post(path)
     assert response.status_code == 200
     trace = AccessLog.objects.latest("pk")

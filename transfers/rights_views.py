@@ -158,9 +158,13 @@ def _answered(request: HttpRequest, asked: RightsRequest, form: AnswerForm) -> H
 def rights_copy(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Everything about the person as a workbook for him, against a request that stands open."""
     case = _case(request, pk)
-    asked = case.rights_requests.open().filter(kind=RightsRequest.Kind.COPY).first()
+    # Only the office to which the person came: a request does not open his data to the others.
+    mine = case.rights_requests.open().filter(
+        kind=RightsRequest.Kind.COPY, recorded_by__offices__in=user_of(request).offices.all()
+    )
+    asked = mine.first()
     if asked is None:
-        raise PermissionDenied("请先登记本人或近亲属的查阅、复制申请。")
+        raise PermissionDenied("请先由本机构登记本人或近亲属的查阅、复制申请。")
     if stop := accounts.require_fresh(request):
         return stop
     AccessLog.write(
