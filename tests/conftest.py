@@ -21,6 +21,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """What concerns one database alone is not collected for the other: nothing is skipped."""
+    other = [
+        item for item in items
+        if any(mark.args[0] != connection.vendor for mark in item.iter_markers("only"))
+    ]  # fmt: skip
+    config.hook.pytest_deselected(items=other)
+    items[:] = [item for item in items if item not in other]
+
+
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
     """Divisions, fictitious enterprises and their offices, once for the whole run."""

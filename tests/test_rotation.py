@@ -332,7 +332,7 @@ def test_rewriting_a_file_keeps_its_age_and_leaves_nothing_beside_it(
     assert name not in vault.names()
 
 
-@pytest.mark.skipif(connection.vendor != "sqlite", reason="copies the file of the database")
+@pytest.mark.only("sqlite")  # copies the file of the database
 def test_killed_for_good_a_real_run_is_finished_by_the_next(
     world: World, settings: Settings, tmp_path: Path
 ) -> None:

@@ -61,7 +61,7 @@ def test_people_read_and_write_while_it_runs(world: World, settings: Settings) -
         assert person.history.count() == 2 + EDITS
 
 
-@pytest.mark.skipif(connection.vendor != "postgresql", reason="SQLite locks the whole file")
+@pytest.mark.only("postgresql")  # SQLite locks the whole file
 def test_a_row_somebody_holds_is_passed_over_and_taken_later(
     world: World, settings: Settings
 ) -> None:
