@@ -101,6 +101,21 @@ class Asker:
             self._clients[actor].raise_request_exception = False
         return self._clients[actor]
 
+    def load_middleware(self) -> None:
+        """Let every browser's requests pass through the middleware as it is set now."""
+        for client in self._clients.values():
+            # Loaded anew by the next request.
+            client.handler._middleware_chain = None  # type: ignore[attr-defined]
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """What the block writes, and does to the cookies of the browsers, is taken back."""
+        cookies = {actor: client.cookies.output() for actor, client in self._clients.items()}
+        with undone():
+            yield
+        for actor, text in cookies.items():
+            _restore(self._clients[actor], text)
+
     # --- any request ---
 
     def fetch(

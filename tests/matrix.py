@@ -202,7 +202,7 @@ EVENT_SEES = {"city": _CITY_AUDIT, "county": _CITY_AUDIT | {"auditor_county"},
 RIGHTS_SEES = {"copy": SEES["own_done"], "erase": SEES["own_done"], "county": SEES["county_done"]}
 RIGHTS_ANSWERS = {"copy": SEES["own_done"], "erase": VERIFIES["own"],
                   "county": VERIFIES["county"]}  # fmt: skip
-COPY_ASKED = dict.fromkeys(CASES, _N) | {"own_done": SEES["own_done"]}
+COPY_ASKED = dict.fromkeys(CASES, _N) | {"own_done": _of("clerk")}  # he recorded the request
 CONSENT_SEES = {"own_done": SEES["own_done"], "county_done": SEES["county_done"]}
 CARD_DESKS = {"own_done": _of("community", "street"), "county_done": _of("community_county")}
 # 第六条: who keeps or receives each roster.
