@@ -435,7 +435,11 @@ def test_a_birth_month_lost_in_a_number_cell_is_settled_by_the_id_number(
 
 
 def test_unusual_facts_are_warnings_that_do_not_stop(check: Callable[[bytes], Report]) -> None:
-    person = one(retired="2001-05", home_address="", household_address="", community="421202001005")
+    number = standards.make_id_number(demo.REGION, _birth(), 1, "1")
+    person = one(
+        id_number=number, born="1950-03", sex="1", retired="2001-05", home_address="",
+        household_address="", community="421202001005",
+    )  # fmt: skip
     del person["community"]
     report = check(make_workbook([person], footer=False))
     assert (report.new, report.errors) == (1, [])
