@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from tests.factories import enter
-from xianning.accounts import sessions
+from xianning.accounts import proof, sessions
 from xianning.management.commands.load_demo import PASSWORD
 from xianning.models import AuditEvent, Office, SignInSession, User
 
@@ -250,6 +250,23 @@ def test_the_owner_sees_and_ends_his_sessions_and_nobody_elses() -> None:
     third, fourth = browser(), browser()
     here.post(reverse("sessions_end"))
     assert [is_in(client) for client in (here, third, fourth)] == [True, False, False]
+
+
+def test_sessions_are_ended_after_a_fresh_proof_only() -> None:
+    """ASVS 7.5.2: who finds a browser open must not sign its owner out elsewhere."""
+    here, other = browser(), browser()
+    session = here.session
+    session["proved_at"] -= 301
+    session.save()
+    row = SignInSession.objects.get(key_digest=sessions.digest(other.session.session_key))
+    for path in (reverse("session_end", args=[row.pk]), reverse("sessions_end")):
+        page = here.post(path)
+        assert (page.status_code, "再次确认是您本人" in page.content.decode()) == (200, True)
+        assert here.post(path, {proof.FIELD: "wrong"}).status_code == 422
+        assert is_in(other)
+    assert here.get(reverse("sessions")).status_code == 200  # to look is free
+    assert here.post(reverse("sessions_end"), {proof.FIELD: PASSWORD}).status_code == 302
+    assert (why_out(other), is_in(here)) == ("owner", True)
 
 
 @pytest.mark.parametrize(

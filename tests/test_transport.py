@@ -22,7 +22,7 @@ from django.urls import reverse
 from tests.conftest import BY_ROLE
 from tests.routes import routes, some_objects
 from tests.test_headers import header_faults
-from xianning import checks, privacy
+from xianning import checks, privacy, settings
 from xianning.models import Installation
 
 if TYPE_CHECKING:
@@ -63,6 +63,9 @@ REFUSED = [
     ("the server", {"TRUSTED_PROXIES": "one"}, "设置 TRUSTED_PROXIES 应为整数"),
     ("the server", {"SECRET_KEY_FILE": "/nowhere/key"}, "SECRET_KEY_FILE 所指的文件读不出来"),
     ("the server", {"DATABASE_URL": "mysql://a/b"}, "DATABASE_URL 只支持"),
+    ("the server", {"DATABASE_URL": "postgres://a@db.example/b"}, "须加 ?sslmode=verify-full"),
+    ("the commands", {"CLAMD": "tcp:10.0.0.5:3310"}, "查毒程序须在本机"),
+    ("the commands", {"ADMIN_NETWORKS": "10.1.2.3/24"}, "ADMIN_NETWORKS 应为逗号分隔的网段"),
 ]
 
 
@@ -104,6 +107,8 @@ RIGHT: dict[str, Any] = {
         ({"CSRF_TRUSTED_ORIGINS": ["http://a.example.org"]}, 1),
         ({"CSRF_TRUSTED_ORIGINS": ["https://*.example.org"]}, 1),
         ({"PRIVACY_KEYS": ""}, 1), ({"PRIVACY_KEYS": "{}"}, 1), ({"PRIVACY_KEYS": "[1"}, 1),
+        ({"CLAMD": "tcp:scanner.example:3310"}, 1), ({"CLAMD": "tcp:127.0.0.1:3310"}, 0),
+        ({"ADMIN_NETWORKS": ["intranet"]}, 1), ({"ADMIN_NETWORKS": ["10.0.0.0/8", "::1"]}, 0),
     ],
 )  # fmt: skip
 def test_each_wrong_setting_is_told_once(changes: dict[str, Any], count: int) -> None:
@@ -113,6 +118,41 @@ def test_each_wrong_setting_is_told_once(changes: dict[str, Any], count: int) ->
             return
         with pytest.raises(ImproperlyConfigured, match=r"。$"):
             checks.require_right_start()
+
+
+HERE = ["", "localhost", "127.0.0.1", "[::1]"]
+AWAY = ["db.example", "10.0.0.5", "[2001:db8::1]", "127.evil.example", "localhost.example"]
+
+
+def test_a_database_elsewhere_is_reached_by_verified_tls_only(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """ASVS 12.3.1."""
+    monkeypatch.delenv("PGHOST", raising=False)
+    folder = "host=/run/postgresql"
+    for url in (*[f"postgres://a@{host}/b" for host in HERE], f"postgres:///b?{folder}"):
+        assert "sslmode" not in settings.database(url)["OPTIONS"], url
+    weak = ["", "?sslmode=require", "?sslmode=verify-ca", "?sslmode=prefer", "?sslmode=disable"]
+    away = [f"postgres://a@{host}/b{query}" for host in AWAY for query in weak]
+    away += ["postgres:///b?host=db.example", "postgres:///b?host=/run/postgresql,db.example"]
+    for url in away:
+        with pytest.raises(ImproperlyConfigured, match="verify-full"):
+            settings.database(url)
+    with pytest.raises(ImproperlyConfigured, match="sslmod 不起作用"):  # not dropped without a word
+        settings.database("postgres://a@localhost/b?sslmod=verify-full")
+    safe = settings.database("postgres://a@db.example/b?sslmode=verify-full&sslrootcert=/ca.pem")
+    asked = {k: v for k, v in safe["OPTIONS"].items() if k.startswith("ssl")}
+    assert (safe["HOST"], asked) == (
+        "db.example", {"sslmode": "verify-full", "sslrootcert": "/ca.pem"},
+    )  # fmt: skip
+    monkeypatch.setenv("PGHOST", "db.example")  # libpq would go there when we name no host
+    with pytest.raises(ImproperlyConfigured, match="verify-full"):
+        settings.database("postgres:///b")
+    assert not checks.settings_are_wise()
+    monkeypatch.setattr(settings, "DATABASE_PLAINTEXT", True)
+    assert settings.database("postgres://a@db.example/b")["HOST"] == "db.example"
+    with override_settings(DATABASE_PLAINTEXT=True):
+        assert [warning.id for warning in checks.settings_are_wise()] == ["xianning.W001"]
 
 
 @pytest.mark.django_db

@@ -107,11 +107,17 @@ def test_no_clear_verdict_is_no_verdict(
 
 def test_a_wrong_setting_is_told_and_lets_nothing_through(settings: Any) -> None:
     for setting in ("clamd", "unix:", "unix:relative", "tcp:host", "tcp:host:x", "tcp::3310",
-                    "tcp:h:0", "tcp:h:65536", "http://h:1"):  # fmt: skip
+                    "tcp:h:0", "tcp:h:65536", "http://h:1",
+                    "tcp:10.0.0.5:3310", "tcp:scanner.example:3310", "tcp:[2001:db8::1]:3310",
+                    "tcp:127.evil.example:3310"):  # fmt: skip
         settings.CLAMD = setting
         assert setting in (scanner.problem() or "")
         with pytest.raises(scanner.Unavailable):
             scanner.look(PNG)
+    assert "在网络上明文传输" in (scanner.problem() or "")
+    for setting in ("unix:/run/clamd.ctl", "tcp:localhost:3310", "tcp:127.0.0.1:1", "tcp:[::1]:1"):
+        settings.CLAMD = setting
+        assert scanner.problem() is None
     settings.CLAMD = ""
     assert scanner.problem() is None
 

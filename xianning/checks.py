@@ -8,15 +8,17 @@ from typing import Any
 from django.apps import apps
 from django.conf import settings
 from django.contrib.auth.models import Group, Permission
-from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import get_resolver
 from django.urls.resolvers import URLPattern, URLResolver
 
 from xianning import access, privacy, triggers
+from xianning.accounts import networks
 from xianning.models import AccessLog, Installation
-from xianning.register import gaps
-from xianning.roles import RIGHTS, ROLES
+from xianning.register import gaps, level_of, our_models
+from xianning.roles import LEVELS, RIGHTS, ROLES
+from xianning.uploads import scanner
 
 
 def url_names(resolver: URLResolver | None = None, namespace: str = "") -> list[str]:
@@ -46,6 +48,38 @@ def every_url_declares_who(**_: Any) -> Sequence[CheckMessage]:
 def every_field_is_classified(**_: Any) -> Sequence[CheckMessage]:
     """A model or field of ours that is missing in the register is an error (第十一条)."""
     return [Error(f"隐私声明不全：{gap}。", id="xianning.E003") for gap in gaps()]
+
+
+_NOT_OF_PEOPLE = {"staff", "office", "public"}  # values of Privacy.about
+
+
+def no_role_reads_above_its_label(**_: Any) -> Sequence[CheckMessage]:
+    """A role that would be shown a field whose label is above its own is an error (等保 CES-11)."""
+    return [
+        Error(f"{ROLES[slug].name}不得查看 {field}：字段的级别高于其权限级别。", id="xianning.E005")
+        for field, level, readers in labelled_fields()
+        for slug in sorted(readers)
+        if LEVELS.index(level) > LEVELS.index(ROLES[slug].clearance)
+    ]
+
+
+def labelled_fields() -> list[tuple[str, str, set[str]]]:
+    """Each declared field with its label and the roles that may ever read it, masked or whole.
+
+    What concerns people and their cases is read by the roles that see cases; masked values whole
+    by those that may reveal; the rest is read by anybody who signs in, and `hidden` by nobody.
+    """
+    found = []
+    for model in our_models():
+        declared: Any = model.Privacy  # type: ignore[attr-defined]
+        for name in sorted({*declared.private, *declared.open}):
+            readers = {s for s, r in ROLES.items() if r.sees or declared.about in _NOT_OF_PEOPLE}
+            if declared.private.get(name) == "hidden" or declared.about == "system":
+                readers = set()
+            elif name in declared.private:
+                readers = {slug for slug in readers if "reveal_private" in ROLES[slug].rights}
+            found.append((f"{model._meta.label}.{name}", level_of(model, name), readers))
+    return found
 
 
 _LOCAL = {"127.0.0.1", "localhost", "[::1]"}
@@ -91,6 +125,7 @@ def wrong_settings() -> list[str]:
         ),
     ]
     told = [sentence for wrong, sentence in facts if wrong]
+    told += [problem for problem in (scanner.problem(), networks.problem()) if problem]
     return [*told, *_wrong_field_keys(), *_switched_off_audit()]
 
 
@@ -130,10 +165,22 @@ def settings_are_safe(**_: Any) -> Sequence[CheckMessage]:
     return [Error(sentence, id="xianning.E004") for sentence in wrong_settings()]
 
 
+def settings_are_wise(**_: Any) -> Sequence[CheckMessage]:
+    """What may be, but should not stay: a database on another machine without TLS."""
+    if not settings.DATABASE_PLAINTEXT:
+        return []
+    sentence = (
+        "DATABASE_PLAINTEXT 允许不加密地连接数据库：个人信息在网络上明文传输，请尽快改用 TLS。"
+    )
+    return [Warning(sentence, id="xianning.W001")]
+
+
 def register_all() -> None:
     register(every_url_declares_who, Tags.urls)
     register(every_field_is_classified, Tags.models)
+    register(no_role_reads_above_its_label, Tags.models)
     register(settings_are_safe, Tags.security)
+    register(settings_are_wise, Tags.security)
 
 
 def write_groups(**_: Any) -> None:

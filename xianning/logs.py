@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import re
 import traceback
+from datetime import datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -21,6 +22,11 @@ class Lines(logging.Formatter):
     The text of an exception quotes what could not be converted, stored or found: a phone, a whole
     row of the database. Kind, file, line and function tell a developer what he needs.
     """
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """ISO 8601 with the offset, so that lines of several machines can be put in order."""
+        moment = datetime.fromtimestamp(record.created).astimezone()
+        return moment.isoformat(timespec="milliseconds")
 
     def formatMessage(self, record: logging.LogRecord) -> str:
         record.message = _hidden(record.message)

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 Place = Literal["area", "enterprise"]
+# Labels of what is kept and of who reads it, the lowest first (等保 CES-11; words in register.py).
+LEVELS = ("public", "internal", "personal", "sensitive")
 
 # What a role may do beyond its desk; each is a Django permission `xianning.<right>`.
 RIGHTS: dict[str, str] = {
@@ -40,6 +42,7 @@ class Role:
     acts_below: bool = False  # may also act at desks inside its area, not only at its own
     acts_as: tuple[str, ...] = ()  # other roles whose desks it may serve too
     rights: frozenset[str] = frozenset()
+    clearance: str = "internal"  # the highest of LEVELS that it may read; checked at every start
 
 
 _OFFICE_RIGHTS = frozenset({"reveal_private", "export_rosters"})
@@ -50,18 +53,22 @@ ROLES: dict[str, Role] = {
         Role(
             "sasac", "国资部门", "提供并确认本级国有企业名单（第六条第1项）", "area",
             levels=("city", "county"), sees=("authority",), rights=_OFFICE_RIGHTS,
+            clearance="sensitive",
         ),
         Role(
             "hr", "人社部门", "签收企业名单，核定退休待遇（第六条第1、2项）", "area",
             levels=("city", "county"), sees=("authority",), rights=_OFFICE_RIGHTS,
+            clearance="sensitive",
         ),
         Role(
             "insurance", "社会保险经办机构", "接收人事档案（第五条、第六条第4项）", "area",
             levels=("city", "county"), sees=("archive_area",), rights=_OFFICE_RIGHTS,
+            clearance="sensitive",
         ),
         Role(
             "medical", "医保部门", "承接医疗保障，接收状态变动报告（第五条、第十条）", "area",
             levels=("city", "county"), sees=("community",),
+            clearance="sensitive",
         ),
         Role(
             "archives_office", "指定档案管理机构", "接收其他档案（第五条、第六条第4项）", "area",
@@ -70,24 +77,29 @@ ROLES: dict[str, Role] = {
         Role(
             "street", "街道（乡镇）", "组织本辖区社区接收退休人员（第六条第5项）", "area",
             levels=("township",), sees=("community",), acts_below=True,
+            clearance="sensitive",
             acts_as=("community",), rights=_OFFICE_RIGHTS,
         ),
         Role(
             "community", "社区（村）", "报到备案、发社区联系卡、建管理台账（第六条第5项）", "area", " ",
             levels=("community",), sees=("community",), rights=_OFFICE_RIGHTS,
+            clearance="sensitive",
         ),
         Role(
             "party", "街道社区党组织", "接收党员组织关系（第五条、第六条第6项）", "area", "党组织",
             levels=("township", "community"), sees=("party_area",), acts_below=True,
+            clearance="sensitive",
             rights=_OFFICE_RIGHTS,
         ),
         Role(
             "enterprise", "移交单位", "申报、确认信息、移交档案、开具介绍信（第四条、第六条）",
             "enterprise", sees=("enterprise",), rights=_OFFICE_RIGHTS,
+            clearance="sensitive",
         ),
         Role(
             "auditor", "审计人员", "查看案卷与访问记录，导出名册，不办理事项", "area",
             levels=("city", "county"), sees=("authority", "community"),
+            clearance="sensitive",
             rights=frozenset({"export_rosters", "view_access_log", "view_audit", "trace_leaks"}),
         ),
         # 等保 8.1.5: three administrators; nobody is two of them, none of them sees a retiree.

@@ -140,8 +140,21 @@ TEMPLATES = [
 ]
 
 
+# Only with this may a database on another machine be reached without TLS (a check warns).
+DATABASE_PLAINTEXT = env_bool("DATABASE_PLAINTEXT")
+
+
+def is_here(host: str) -> bool:
+    """Whether HOST (a name, an address, the folder of a socket) is this machine; empty is."""
+    return bool(re.fullmatch(r"|localhost|::1|127(\.[0-9]{1,3}){3}|/.*", host))
+
+
 def database(url: str) -> dict[str, Any]:
-    """Django's settings for a DATABASE_URL: `sqlite:///path` or `postgres://user:pw@host/name`."""
+    """Django's settings for a DATABASE_URL: `sqlite:///path` or `postgres://user:pw@host/name`.
+
+    The query may hold host, port and libpq's names for TLS. Raises ImproperlyConfigured for
+    anything else, and for another machine without `sslmode=verify-full` (ASVS 12.3.1).
+    """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return {
@@ -159,18 +172,29 @@ def database(url: str) -> dict[str, Any]:
             "TEST": {"NAME": str(VAR_DIR / f"test-{os.getpid()}.sqlite3")},
         }
     if parts.scheme in {"postgres", "postgresql"}:
-        query = dict(parse_qsl(parts.query))
+        query, tls = dict(parse_qsl(parts.query)), ("sslmode", "sslrootcert", "sslcert", "sslkey")
+        if unknown := query.keys() - {"host", "port", *tls}:
+            names = "、".join(sorted(unknown))
+            raise ImproperlyConfigured(f"DATABASE_URL 中的 {names} 不起作用，请去掉。")
+        host = query.get("host", unquote(parts.hostname or "")) or os.environ.get("PGHOST", "")
+        is_safe = query.get("sslmode") == "verify-full" or all(map(is_here, host.split(",")))
+        if not (is_safe or DATABASE_PLAINTEXT):
+            raise ImproperlyConfigured(
+                "DATABASE_URL 指向另一台机器，须加 ?sslmode=verify-full（并用 sslrootcert= 指明"
+                "数据库的根证书）：否则个人信息在网络上明文传输。"
+            )
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(parts.path[1:]),
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),
-            "HOST": query.get("host", unquote(parts.hostname or "")),
+            "HOST": host,
             "PORT": str(parts.port or query.get("port", "")),
             "OPTIONS": {
                 "pool": {"min_size": 1, "max_size": env_int("DB_POOL_MAX", 4), "timeout": 10},
                 "options": "-c statement_timeout=60000 -c lock_timeout=10000"
                 " -c idle_in_transaction_session_timeout=60000",
+                **{name: query[name] for name in tls if name in query},
             },
         }
     raise ImproperlyConfigured("DATABASE_URL 只支持 sqlite:// 与 postgres://。")
@@ -208,6 +232,8 @@ AXES_CLIENT_IP_CALLABLE = "xianning.access.client_address"
 AXES_WHITELIST_CALLABLE = "xianning.accounts.guard.is_known"
 AXES_VERBOSE = False
 TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
+# From which networks the three administrators work (CIDR, IPv4 or IPv6); empty: from everywhere.
+ADMIN_NETWORKS = env_list("ADMIN_NETWORKS")
 
 # The demo has no telephones: there the second factor is offered, not demanded.
 SECOND_FACTOR = env_bool("SECOND_FACTOR", default=not DEMO)

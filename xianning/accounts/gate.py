@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from xianning.access import user_of
-from xianning.accounts import proof, second_factor, sessions
+from xianning.accounts import networks, proof, second_factor, sessions
 from xianning.passwords import is_too_old
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 # Open before the password is changed and the second factor is there; `alive` only keeps a session.
 _ALWAYS = frozenset({"sign_out", "password_change", "alive", "health", "communities:card_check"})
 _TO_ENROL = _ALWAYS | {"second_factor", "prove"}
+_FROM_EVERYWHERE = frozenset({"sign_out", "health", "communities:card_check"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -75,8 +76,13 @@ def _is_polling(request: HttpRequest) -> bool:
 
 
 def gate(request: HttpRequest, name: str, rule: Rule) -> HttpResponse | None:
-    """Where the signed-in user must go before he may open NAME; None when nothing is in the way."""
+    """Where the signed-in user must go before he may open NAME; None when nothing is in the way.
+
+    Raises PermissionDenied for an administrator outside ADMIN_NETWORKS.
+    """
     user = user_of(request)
+    if name not in _FROM_EVERYWHERE:
+        networks.require_of_administrators(request)
     if name in _ALWAYS:
         return None
     if user.must_change_password or is_too_old(user):

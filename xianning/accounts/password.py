@@ -68,7 +68,7 @@ def account(request: HttpRequest) -> HttpResponse:
     context = {
         "device": device,
         "left": second_factor.codes_left(user) if device else 0,
-        "demanded": second_factor.is_demanded(user),
+        "demanded": second_factor.is_demanded(),
         "offices": user.offices.order_by("name"),
         "running": sessions.alive_of(user).count(),
     }

@@ -21,7 +21,7 @@ from django.views.decorators.debug import sensitive_post_parameters, sensitive_v
 
 from communities.models import Area
 from xianning import access, audit
-from xianning.accounts import guard
+from xianning.accounts import guard, networks
 from xianning.accounts.second_factor import fold_code
 from xianning.accounts.sign_in import locked
 from xianning.forms import FIRST, SetupForm
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 CITY = "421200000000"
 VALID = timedelta(hours=24)
+LONG = 28  # characters; more than 128 bits (ASVS 11.5.1), because it opens the whole system
 _LETTERS = "abcdefghjkmnpqrstuvwxyz23456789"
 
 
@@ -45,7 +46,7 @@ def has_administrators() -> bool:
 
 
 def make_code() -> str:
-    """A new one-time code of 20 characters (99 bits); a former one is void. Raises Refused."""
+    """A new one-time code of 28 characters (138 bits); a former one is void. Raises Refused."""
     row = Installation.objects.first()
     if row is None or not Area.objects.filter(pk=CITY).exists():
         raise Refused("数据库还没有准备好，请先运行 manage.py prepare。")
@@ -53,14 +54,14 @@ def make_code() -> str:
         raise Refused("演示系统已有演示账号，不需要设立码。")
     if has_administrators():
         raise Refused("已经有管理员，不能再用设立码；请由现任系统管理员开设账号。")
-    code = "".join(secrets.choice(_LETTERS) for _ in range(20))
+    code = "".join(secrets.choice(_LETTERS) for _ in range(LONG))
     row.setup_digest, row.setup_until = _digest(code), timezone.now() + VALID
     row.save(update_fields=["setup_digest", "setup_until"])
-    return "-".join(code[at : at + 4] for at in range(0, 20, 4))
+    return "-".join(code[at : at + 4] for at in range(0, LONG, 4))
 
 
 def _digest(code: str) -> str:
-    """The code has 99 bits: nobody finds it from a plain digest."""
+    """The code has 138 bits: nobody finds it from a plain digest."""
     return hashlib.sha256(code.encode()).hexdigest()
 
 
@@ -81,6 +82,7 @@ def _open_installation() -> Installation:
 def setup(request: HttpRequest) -> HttpResponse:
     """Three people, their names, their first passwords, which are shown this once."""
     row = _open_installation()
+    networks.require(request)
     form = SetupForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         if not guard.take("setup", access.client_address(request), guard.SETUP):

@@ -463,7 +463,9 @@ class TotpDevice(ThrottlingMixin, Device):
             "throttling_failure_count",
         }  # fmt: skip
 
-    STEP, TOLERANCE = 30, 1  # seconds; steps before and after now that still fit
+    STEP = 30  # seconds
+    # Now and one step of delay, for who types while the code changes (RFC 6238, 5.2); none ahead.
+    DELAYS = (0, -1)
     LONGEST_WAIT = timedelta(minutes=15)  # whoever knows the password must not lock the owner out
 
     def __str__(self) -> str:
@@ -476,17 +478,19 @@ class TotpDevice(ThrottlingMixin, Device):
 
     @staticmethod
     def step_of(secret: str, code: str, after: int = -1) -> int | None:
-        """The step whose code is CODE, later than AFTER; None when none of those around now is.
+        """The step whose code is CODE, later than AFTER; None when neither of the two that fit is.
 
         SECRET is hexadecimal; CODE six digits (RFC 6238: SHA-1, 30 s).
         """
         if not (code.isascii() and code.isdigit() and len(code) == 6):
             return None
-        totp = TOTP(bytes.fromhex(secret), step=TotpDevice.STEP)
-        totp.time = timezone.now().timestamp()
-        if not totp.verify(int(code), tolerance=TotpDevice.TOLERANCE, min_t=after + 1):
-            return None
-        return int(totp.t())
+        now = timezone.now().timestamp()
+        for delay in TotpDevice.DELAYS:
+            totp = TOTP(bytes.fromhex(secret), step=TotpDevice.STEP, drift=delay)
+            totp.time = now
+            if totp.verify(int(code), min_t=after + 1):
+                return int(totp.t())
+        return None
 
     def get_throttle_factor(self) -> int:
         return 1

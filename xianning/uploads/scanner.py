@@ -1,10 +1,12 @@
 """The virus scanner: clamd's INSTREAM command over a socket (clamd(8)), bounded in time and size.
 
-Setting CLAMD: ``unix:/run/clamav/clamd.ctl`` or ``tcp:host:port``; empty when there is none.
+Setting CLAMD: ``unix:/run/clamav/clamd.ctl`` or ``tcp:127.0.0.1:port``; empty when there is none.
+clamd knows no TLS, so a scanner on another machine is refused: it would get scans in the clear.
 """
 
 from __future__ import annotations
 
+import ipaddress
 import logging
 import re
 import socket
@@ -41,7 +43,7 @@ def problem() -> str | None:
     try:
         _address(_setting())
     except Unavailable as reason:
-        return f"CLAMD={_setting()}：应为 unix:/路径 或 tcp:主机:端口（{reason}）。"
+        return f"CLAMD={_setting()}：应为 unix:/路径 或 tcp:127.0.0.1:端口（{reason}）。"
     return None
 
 
@@ -75,8 +77,17 @@ def _address(setting: str) -> str | tuple[str, int]:
         return rest
     host, _, port = rest.rpartition(":")
     if kind == "tcp" and host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
-        return host.strip("[]"), int(port)
-    raise Unavailable("the setting is neither unix:/path nor tcp:host:port")
+        if _is_loopback(host.strip("[]")):
+            return host.strip("[]"), int(port)
+        raise Unavailable("查毒程序须在本机：clamd 不加密，文件内容会在网络上明文传输")
+    raise Unavailable("写法不对")
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _connected() -> socket.socket:
