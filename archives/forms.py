@@ -68,8 +68,8 @@ class AcceptFileForm(StepForm):
 
     def clean_archive_number(self) -> str:
         number: str = self.cleaned_data["archive_number"].strip()
-        others = PersonnelFile.objects.filter(archive_number=number).exclude(transfer=self.transfer)
-        if others.exists():
+        mine = PersonnelFile.objects.filter(area=self.transfer.archive_area, archive_number=number)
+        if mine.exclude(transfer=self.transfer).exists():
             raise ValidationError("此档案编号已使用，请换一个。")
         return number
 

@@ -73,6 +73,9 @@ class PersonnelFile(Record):
     duplicates = models.PositiveSmallIntegerField("副本（卷）", default=0)
     items = models.PositiveSmallIntegerField("材料（份）")
     pages = models.PositiveIntegerField("页数", null=True, blank=True)
+    area = models.ForeignKey(
+        "communities.Area", models.PROTECT, related_name="+", verbose_name="接收地"
+    )
     reason = models.CharField("转递原因", max_length=12, choices=Reason, default=Reason.RETIRED)
     missing = models.CharField("缺失材料及说明", max_length=200, blank=True)
     accepted_on = models.DateField("接收日期", null=True, blank=True)
@@ -88,8 +91,9 @@ class PersonnelFile(Record):
         verbose_name = "人事档案"
         verbose_name_plural = "人事档案"
         constraints = [
+            # Within one agency: a number refused to one must not tell what another has received.
             models.UniqueConstraint(
-                fields=["archive_number"], name="archive_number_once",
+                fields=["area", "archive_number"], name="archive_number_once",
                 condition=~models.Q(archive_number=""),
             ),
         ]  # fmt: skip
@@ -99,8 +103,8 @@ class PersonnelFile(Record):
         purpose = "人事档案的移交和接收（第六条第4项）"
         private: dict[str, str] = {}
         open = {
-            "transfer", "note", "originals", "duplicates", "items", "pages", "reason", "missing",
-            "accepted_on", "accepted_by", "archive_number", "location", "remarks",
+            "transfer", "note", "area", "originals", "duplicates", "items", "pages", "reason",
+            "missing", "accepted_on", "accepted_by", "archive_number", "location", "remarks",
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -120,6 +124,7 @@ class PersonnelFile(Record):
         file = cls.objects.filter(transfer=case).first() or cls(transfer=case)
         file.note, file.originals, file.duplicates = note, originals, duplicates
         file.items, file.pages, file.missing = items, pages, missing
+        file.area_id = note.receiver_id
         file.save()
         return f"{note.number}，正本 {originals} 卷、副本 {duplicates} 卷、材料 {items} 份"
 
@@ -132,6 +137,7 @@ class PersonnelFile(Record):
         file = cls.objects.get(transfer=case)
         file.accepted_on, file.accepted_by = accepted_on, accepted_by
         file.archive_number, file.location, file.remarks = archive_number, location, remarks
+        file.area_id = str(case.archive_area_id)
         file.save()
         return f"档案编号 {archive_number}"
 

@@ -30,6 +30,10 @@ class Directory:
     def __init__(self) -> None:
         self._found: dict[tuple[str, str, bool], Area | standards.NotValid] = {}
 
+    def read(self) -> None:
+        """Ask the database now, and not when the first name is looked up."""
+        self.areas  # noqa: B018
+
     @cached_property
     def areas(self) -> dict[str, Area]:
         return {area.code: area for area in Area.objects.order_by("code")}

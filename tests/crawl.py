@@ -98,6 +98,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "enterprises:acknowledge": [("$enterprise",)],
     "transfers:bulk": [("verify",)],
     "transfers:import_detail": [("$batch",)],
+    "transfers:import_columns": [("$batch",)],
     "transfers:detail": [("$case",)],
     "transfers:edit": [("$case",)],
     "transfers:reveal": [("$case",)],
@@ -152,7 +153,7 @@ QUERIES: dict[str, list[str]] = {
     "audit": ["action=reveal", "result=refused", "person=qiye", "object=$case", "after=$high"],
     "leaks": ["text=421299"],
     "register": ["format=xlsx"],
-    "transfers:import_detail": ["problems=xlsx"],
+    "transfers:import_columns": ["all=1"],
 }  # fmt: skip
 
 

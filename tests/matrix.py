@@ -184,7 +184,8 @@ ENTERPRISE_READS = {key: _of("hr") for key in ("own", "sibling", "draft", "unrea
 # --- what belongs to persons and offices ---------------------------------------------------------
 
 JOB_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
-BATCH_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "county": _of("clerk_county")}
+BATCH_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "county": _of("clerk_county"),
+              "checked": _of("clerk")}  # fmt: skip
 NOTICE_SEES = {"hr": _of("hr"), "hr_county": _of("hr_county"), "clerk": _of("clerk"),
                "community": _of("community", "street")}  # fmt: skip
 _BOTH = _of("system_admin", "security_admin")
@@ -380,6 +381,8 @@ ROWS: dict[str, Row] = {
     "transfers:import_list": Row("第六条第2项", _ENTERPRISE),
     "transfers:import_detail": Row("第六条第2项", _ENTERPRISE, "GET POST", "batch", BATCH_SEES,
                                    sends=payloads.drop),
+    "transfers:import_columns": Row("第六条第2项", _ENTERPRISE, "GET POST", "batch", BATCH_SEES,
+                                    ready=_of("checked"), sends=payloads.meaning_of_headings),
     "transfers:template": Row("第六条第2项", _ENTERPRISE),
 }  # fmt: skip
 

@@ -12,6 +12,7 @@ from django.utils import timezone
 from enterprises import imports
 from tests import workbooks
 from tests.factories import values_for
+from transfers import column_views
 from xianning import demo, standards, walk
 from xianning.management.commands.load_demo import PASSWORD as DEMO_PASSWORD
 
@@ -192,6 +193,10 @@ def person_book(_world: World, _actor: str, _key: str) -> dict[str, Any]:
 
 def drop(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"drop": "1"}
+
+
+def meaning_of_headings(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {column_views._name_of("手机1"): "home_phone"}
 
 
 def cards(world: World, _actor: str, key: str) -> dict[str, Any]:

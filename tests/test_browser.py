@@ -23,7 +23,7 @@ from pypdf import PdfReader
 from communities.models import Area
 from enterprises.models import Enterprise
 from tests.factories import enterprise_of, make_transfer, staff_of
-from tests.workbooks import FIRST_ROW, made_up_people, make_workbook, table
+from tests.workbooks import FIRST_ROW, WUHAN50, made_up_people, make_workbook, table
 from transfers import notice, workflow
 from transfers.models import ImportBatch, Retiree, RightsRequest, StepEvent, Transfer
 from xianning import demo, exports, standards, walk
@@ -169,7 +169,9 @@ def test_the_handover_from_the_workbook_to_the_four_rosters(visit: Visit, tmp_pa
 
 
 def import_people(clerk: Visitor, people: list[dict[str, Any]], folder: Path) -> None:
-    """Three wrong rows are shown and nothing is saved; the corrected file is written."""
+    """Three wrong rows are shown and nothing is saved; the clerk's own file comes back marked, is
+    mended and written; that is undone; the file as it should have been is written again.
+    """
     first, second = folder / "退休人员登记表.xlsx", folder / "退休人员登记表-改正.xlsx"
     first.write_bytes(make_workbook(with_three_wrong(people)))
     second.write_bytes(make_workbook(people))
@@ -183,13 +185,45 @@ def import_people(clerk: Visitor, people: list[dict[str, Any]], folder: Path) ->
         expect(line).to_contain_text(sentence)
     expect(clerk.page.get_by_role("button", name="确认导入 60 人")).to_have_count(0)
     assert not Retiree.objects.exists()
-    upload(clerk, second)
+    upload(clerk, mended(clerk, people, folder))
     expect(clerk.page.get_by_role("region", name=re.compile("^错误"))).to_have_count(0)
+    clerk.press("确认导入 60 人")
+    clerk.told("已写入：新增 60 人，更新 0 人，不变 0 人。")
+    clerk.page.get_by_text("撤销此次导入").first.click()
+    clerk.press("撤销此次导入")
+    clerk.told("已撤销：收回新增的 60 人，恢复更新的 0 人。")
     assert not Retiree.objects.exists()
+    upload(clerk, second)
     clerk.press("确认导入 60 人")
     clerk.told("已写入：新增 60 人，更新 0 人，不变 0 人。")
     assert Transfer.objects.count() == 60
     clerk.check()
+
+
+def mended(clerk: Visitor, people: list[dict[str, Any]], folder: Path) -> Path:
+    """The marked file, with the cells that its own list of problems names put right."""
+    clerk.press("取回标注后的工作簿")
+    link = clerk.page.get_by_role("link", name=re.compile("下载"))
+    expect(link).to_be_visible(timeout=30_000)
+    path = folder / "标注.xlsx"
+    clerk.download(link).save_as(path)
+    book = load_workbook(path)
+    fields = {
+        middle or leaf: (place, field)
+        for place, (_, middle, leaf, field) in enumerate(WUHAN50, start=1)
+    }
+    listed = [row for row in book["问题"].iter_rows(values_only=True) if row[0] == "全民"]
+    listed = [row for row in listed if row[1]]
+    assert {(int(str(row[1])), row[2]) for row in listed} == {(row, word) for row, word, _ in WRONG}
+    for _, row, heading, *_ in listed:
+        place, field = fields[str(heading)]
+        cell = book["全民"].cell(int(str(row)), place)
+        assert cell.comment is not None
+        assert cell.fill.fgColor.rgb not in ("00000000", None)
+        cell.value = people[int(str(row)) - FIRST_ROW][field]
+    mended_path = folder / "标注-改正.xlsx"
+    book.save(mended_path)
+    return mended_path
 
 
 def return_and_file_again(hr: Visitor, clerk: Visitor) -> None:

@@ -37,8 +37,8 @@ from xianning.sandbox import MB, Rejected
 from xianning.uploads import BROKEN_WORKBOOK, EXTERNAL, LOCKED, MACROS
 from xianning.workbook import Cell
 
-GRID = r"超出了 100000 行 × 100 列的范围"
-TOO_LARGE = "解压后超过 200 MB"
+GRID = r"超出了 101000 行 × 100 列的范围"
+TOO_LARGE = "解压后超过 400 MB"
 HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
     "E1 corner cells": (
         lambda: book(A1 + row(1048576, text_cell("XFD1048576"))),
@@ -57,9 +57,9 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         f"工作表“全民”的单元格 A1048576 有内容，{GRID}",
     ),
     "column 101": (lambda: book(row(1, text_cell("CW1"))), f"单元格 CW1 有内容，{GRID}"),
-    "row 100001": (
-        lambda: book(row(100_001, text_cell("B100001"))),
-        f"单元格 B100001 有内容，{GRID}",
+    "row 101001": (
+        lambda: book(row(101_001, text_cell("B101001"))),
+        f"单元格 B101001 有内容，{GRID}",
     ),
     "E4 row 2e9": (
         lambda: book(A1 + row(2_000_000_000, text_cell("A2000000000"))),
@@ -219,7 +219,7 @@ HOSTILE: dict[str, tuple[Callable[[], bytes], str]] = {
         BROKEN_WORKBOOK,
     ),
     "unknown type of cell": (lambda: book(row(1, '<c r="A1" t="q"><v>1</v></c>')), BROKEN_WORKBOOK),
-    "larger than 20 MB": (lambda: PLAIN + bytes(20 * MB), "超过上限 20 MB"),
+    "larger than 40 MB": (lambda: PLAIN + bytes(40 * MB), "超过上限 40 MB"),
 }
 
 
@@ -240,7 +240,7 @@ def test_a_hostile_workbook_ends_in_one_clear_sentence(kind: str) -> None:
 @pytest.mark.parametrize(
     "kind",
     ["E1 corner cells", "E2 wide", "E3 row gap", "E4 row 2e9", "E7 column ZZZZZZZ", "column 101",
-     "row 100001", "E8 billion laughs in the strings", "E12 bomb of 1 GB", "E20 DDE formula"],
+     "row 101001", "E8 billion laughs in the strings", "E12 bomb of 1 GB", "E20 DDE formula"],
 )  # fmt: skip
 def test_the_check_alone_finds_it_before_any_parser_does(kind: str) -> None:
     make, sentence = HOSTILE[kind]

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from django.db import IntegrityError, transaction
 
+from archives.models import PersonnelFile
 from tests.factories import make_transfer, staff_of, values_for
 from transfers import workflow
 from transfers.models import SignedForm, Transfer, TransferStep
+from transfers.workflow import STEPS
 from xianning import walk
 from xianning.models import Notice
 from xianning.roles import ROLES
@@ -185,3 +187,26 @@ def test_the_database_itself_refuses_a_done_step_without_a_name() -> None:
         TransferStep.objects.filter(transfer=case, step="verify").update(state="done")
     with pytest.raises(IntegrityError), transaction.atomic():
         TransferStep.objects.create(transfer=case, step="verify", role="hr", state="blocked")
+
+
+def test_an_archive_number_is_used_once_by_one_agency_and_tells_another_nothing() -> None:
+    """第六条第4项; security.md A5: `already used` must not tell what another agency received."""
+    first, twin = make_transfer(at="archives"), make_transfer(at="archives")
+    elsewhere = make_transfer(at="archives", clerk="qiye_chibi")
+    number = f"DA-{first.number}"  # what walk.py gives the first
+    by = staff_of("qiye")["insurance"]
+    walk.take(first, "archives", by)
+    agency = STEPS["archives"].form
+    assert agency is not None
+    for case, sentence in ((twin, "此档案编号已使用，请换一个。"), (elsewhere, "")):
+        form = agency({"archive_number": f" {number} "}, transfer=case, by=by)
+        assert form.errors.get("archive_number", [""]) == [sentence]
+
+    files = {case: PersonnelFile.objects.get(transfer=case) for case in (first, twin, elsewhere)}
+    assert [file.area_id for file in files.values()] == [
+        case.archive_area_id for case in (first, twin, elsewhere)
+    ]
+    files[elsewhere].archive_number = files[twin].archive_number = number
+    files[elsewhere].save()
+    with pytest.raises(IntegrityError, match="archive_number"), transaction.atomic():
+        files[twin].save()

@@ -18,8 +18,11 @@ from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
 from transfers import workflow
+from transfers.imports import sessions
+from transfers.imports.checking import Report
+from transfers.imports.choices import SheetColumn
 from transfers.models import Consent, ImportBatch, Retiree, RightsRequest, Transfer
-from xianning import audit, demo, exports, serials, standards, walk
+from xianning import audit, demo, exports, serials, standards, vault, walk
 from xianning.models import (
     AccessLog,
     Export,
@@ -290,6 +293,7 @@ def _build_work(world: World) -> None:
         for key, user in (("own", own), ("sibling", world.users["clerk_sibling"]),
                           ("county", county))
     }  # fmt: skip
+    world.objects["batch"]["checked"] = checked_batch(enterprise["own"], own)
     desks = {
         "hr": {"role": "hr", "area_id": demo.CITY},
         "hr_county": {"role": "hr", "area_id": demo.CHIBI},
@@ -299,6 +303,21 @@ def _build_work(world: World) -> None:
     world.objects["notice"] = {
         key: Notice.objects.create(text=f"给{key}的通知", **desk) for key, desk in desks.items()
     }
+
+
+def checked_batch(enterprise: Enterprise, by: User) -> ImportBatch:
+    """A session that waits for its decision; one heading of its file means nothing so far."""
+    words = {"姓名": "name", "身份证号": "id_number", "退休年月": "retired", "手机1": ""}
+    columns = [
+        SheetColumn(sheet="全民", place=place, heading=heading, key=heading, field=name,
+                    automatic=name, how="found" if name else "unknown", examples=["11 位号码"])
+        for place, (heading, name) in enumerate(words.items())
+    ]  # fmt: skip
+    report: Any = sessions.kept(Report(enterprise)) | {"columns": columns}
+    return ImportBatch.objects.create(
+        enterprise=enterprise, uploaded_by=by, file_name="名单.xlsx", sha256="checked",
+        state="checked", file=vault.put(b"x", "imports"), report=report,
+    )  # fmt: skip
 
 
 def _build_offices(world: World) -> None:

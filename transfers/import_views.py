@@ -6,13 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.contrib import messages
-from django.http import Http404, HttpResponse
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
 from enterprises.models import Enterprise
-from transfers.imports import columns, sessions
+from transfers import column_views
+from transfers.imports import columns, sessions, writing
 from transfers.models import ImportBatch
 from transfers.workflow import Refused
 from xianning import access
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from django.core.files.uploadedfile import UploadedFile
     from django.http import HttpRequest
 
-SHOWN = 200  # problems on the page; the rest is in the list to take away
+SHOWN = 200  # problems on the page; all are in the marked file
 State = ImportBatch.State
 
 
@@ -39,7 +40,7 @@ class UploadForm(forms.Form):
         label="移交单位", queryset=Enterprise.objects.none(), empty_label="请选择"
     )
     file = forms.FileField(
-        label="退休人员工作簿", help_text="只接受 .xlsx，最大 20 MB；先检查，您确认后才写入",
+        label="退休人员工作簿", help_text="只接受 .xlsx，最大 40 MB；先检查，您确认后才写入",
         widget=forms.FileInput(attrs={"accept": ".xlsx"}),
         error_messages={"required": "请选择要上传的文件。", "empty": "文件是空的（0 字节）。"},
     )  # fmt: skip
@@ -58,7 +59,7 @@ class UploadForm(forms.Form):
     def clean_file(self) -> UploadedFile:
         file: UploadedFile = self.cleaned_data["file"]
         if (file.size or 0) > WORKBOOK_BYTES:
-            raise forms.ValidationError("文件超过 20 MB，请拆分成几个文件后再上传。")
+            raise forms.ValidationError("文件超过 40 MB，请拆分成几个文件后再上传。")
         return file
 
     @property
@@ -121,12 +122,6 @@ def import_detail(request: HttpRequest, pk: UUID) -> HttpResponse:
     batch = _batch(request, pk)
     if request.method == "POST":
         return _decide(request, batch)
-    if wanted := request.GET.get("problems"):
-        if wanted != "xlsx":
-            raise Http404
-        day = timezone.localtime(batch.uploaded_at)
-        name = f"导入问题清单-{day:%Y%m%d-%H%M}.xlsx"
-        return download(sessions.problem_list(batch), name, XLSX)
     return render(request, "transfers/import_detail.html", _context(batch))
 
 
@@ -137,6 +132,14 @@ def _decide(request: HttpRequest, batch: ImportBatch) -> HttpResponse:
             sessions.confirm(batch, by=user, only_good="only_good" in request.POST)
         elif "again" in request.POST:
             sessions.check_again(batch, by=user)
+        elif "cancel" in request.POST:
+            sessions.cancel(batch)
+        elif "go_on" in request.POST:
+            sessions.go_on(batch, by=user)
+        elif "undo" in request.POST:
+            sessions.undo(batch, by=user)
+        elif "mark" in request.POST:
+            return redirect(sessions.mark(batch, by=user))
         elif "drop" in request.POST:
             sessions.drop(batch)
             messages.success(request, "已放弃此次导入，没有写入任何内容。")
@@ -145,6 +148,9 @@ def _decide(request: HttpRequest, batch: ImportBatch) -> HttpResponse:
                 "请使用页面上的按钮。", status=400, content_type="text/plain; charset=utf-8"
             )
     except Refused as reason:
+        if str(reason) == sessions.NOT_UNDONE:
+            context = _context(batch) | {"against_undo": writing.why_not_undo(batch)}
+            return render(request, "transfers/import_detail.html", context, status=409)
         messages.error(request, str(reason))
     return redirect(batch)
 
@@ -152,8 +158,10 @@ def _decide(request: HttpRequest, batch: ImportBatch) -> HttpResponse:
 def _context(batch: ImportBatch) -> dict[str, Any]:
     """What the page of a session shows, by its state."""
     report = sessions.report_of(batch)
-    errors, warnings = report.get("errors", []), report.get("warnings", [])
-    working = batch.state in (State.READING, State.WRITING)
+    errors = sessions.problems_of(batch, "errors")[:SHOWN]
+    warnings = sessions.problems_of(batch, "warnings")[:SHOWN]
+    working = batch.state in (State.READING, *ImportBatch.HIDDEN)
+    stuck = sessions.is_stuck(batch)
     good = report.get("new", 0) + report.get("updated", 0)
     preview = report.get("preview", [])
     # Otherwise the message is why nothing was written.
@@ -162,15 +170,23 @@ def _context(batch: ImportBatch) -> dict[str, Any]:
         "batch": batch,
         "lead": f"{batch.enterprise.transferor}　{timezone.localtime(batch.uploaded_at):%Y-%m-%d %H:%M} "
                 f"由{batch.uploaded_by}上传",
-        "job": batch.job if working and batch.job and not batch.job.is_over else None,
-        "stuck": working and (batch.job is None or batch.job.is_over),
+        "job": batch.job if working and not stuck else None,
+        "may_cancel": not stuck and batch.state in (State.READING, State.WRITING),
+        "stuck": stuck,
+        "stuck_in_check": stuck and batch.state == State.READING,
+        "against_undo": writing.why_not_undo(batch) if batch.message == sessions.NOT_UNDONE else [],
+        "may_undo": batch.state == State.DONE,
         "is_checked": batch.state == State.CHECKED,
         "is_failed": batch.state == State.FAILED,
         "counts": _counts(report) if not summed_up else [],
-        "problems_shown": errors[:SHOWN],
-        "errors_caption": _caption("错误", report.get("error_count", 0), len(errors[:SHOWN])),
-        "remarks_shown": warnings[:SHOWN],
-        "remarks_caption": _caption("提醒", report.get("warning_count", 0), len(warnings[:SHOWN])),
+        "problems_shown": errors,
+        "errors_caption": _caption("错误", report.get("error_count", 0), len(errors)),
+        "remarks_shown": warnings,
+        "remarks_caption": _caption("提醒", report.get("warning_count", 0), len(warnings)),
+        "may_choose_columns": column_views.may_choose(batch),
+        "may_mark": bool(errors or warnings) and sessions.why_not_mark(batch) is None,
+        "updates": report.get("updates", []),
+        "updates_caption": _updates_caption(report),
         "preview": preview,
         "preview_caption": f"前 {len(preview)} 人（身份证号、电话已脱敏）",
         "good": good,
@@ -179,6 +195,13 @@ def _context(batch: ImportBatch) -> dict[str, Any]:
                          and sessions.why_not_confirm(batch, only_good=True) is None,
         "nothing_to_do": sessions.why_not_confirm(batch, only_good=True) if report else "",
     }  # fmt: skip
+
+
+def _updates_caption(report: dict[str, Any]) -> str:
+    people = len({(change["sheet"], change["row"]) for change in report.get("updates", [])})
+    all_of_them = report.get("updated", 0)
+    more = f"，以下为前 {people} 人" if all_of_them > people else ""
+    return f"将更新 {all_of_them} 人{more}：原来的内容和新的内容（涉及隐私的已脱敏）"
 
 
 def _counts(report: dict[str, Any]) -> list[dict[str, str]]:
@@ -193,5 +216,5 @@ def _counts(report: dict[str, Any]) -> list[dict[str, str]]:
 
 
 def _caption(what: str, count: int, shown: int) -> str:
-    more = f"，以下为前 {shown} 处，全部见问题清单" if count > shown else ""
+    more = f"，以下为前 {shown} 处，全部见标注后的工作簿" if count > shown else ""
     return f"{what} {count} 处{more}"

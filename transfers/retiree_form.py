@@ -21,7 +21,7 @@ from transfers.choices import (
     WishAway,
     WishLocal,
 )
-from transfers.models import PARTY_MEMBER, Retiree, Transfer
+from transfers.models import PARTY_MEMBER, ImportBatch, Retiree, Transfer
 from xianning import privacy, standards
 from xianning.fields import AreaField, DayField, MonthField, StandardField, WordField, WordsField
 from xianning.models import label_of
@@ -34,20 +34,31 @@ if TYPE_CHECKING:
 
 OUT_OF_SCOPE = "离休人员原则上保持现有管理方式不变，不纳入移交范围（第二条）。"
 ELSEWHERE = "此身份证号已由其他移交单位申报，请与国资部门核对。"
+BEING_IMPORTED = "此身份证号正在由另一次导入写入或撤销，请稍后再试。"
+REMEMBERED = 4000  # texts of a column
 YES_NO = {"yes": "是", "no": "否"}
 RECEIVERS = ("community", "archive_area", "party_area")
 _CADRE = {"离休": OUT_OF_SCOPE}
 
 
 class OnRecord(NamedTuple):
-    """What is known of an ID number: the person, his live case here, a live case elsewhere."""
+    """What is known of an ID number: the person, his live case here, or why he is out of reach."""
 
     person: Retiree | None = None
     case: Transfer | None = None
-    elsewhere: bool = False
+    elsewhere: str = ""
 
 
 NOBODY = OnRecord()
+
+
+class Difference(NamedTuple):
+    """A column that would change: its label, whether it is printed, old and new in words, masked."""
+
+    label: str
+    printed: bool
+    old: str
+    new: str
 
 
 def on_record(
@@ -55,7 +66,8 @@ def on_record(
 ) -> dict[str, OnRecord]:
     """Who of ID_NUMBERS is known, for a case of ENTERPRISE; unknown numbers are left out.
 
-    Three queries for each CHUNK of numbers. Of a person with a live case elsewhere nothing is read.
+    One query for each CHUNK of numbers, four more when some of them are known. Of a person with a
+    live case elsewhere nothing is read.
     """
     numbers = {
         index: number
@@ -66,10 +78,18 @@ def on_record(
     indexes = list(numbers)
     for start in range(0, len(indexes), chunk):
         part = indexes[start : start + chunk]
+        known = Retiree.objects.filter(id_index__in=part)
+        if not (part := list(known.values_list("id_index", flat=True))):
+            continue
         live = Transfer.objects.exclude(state=Transfer.State.ENDED).filter(
             retiree__id_index__in=part
         )
         places = dict(live.values_list("retiree__id_index", "enterprise_id"))
+        unfinished = set(
+            live.filter(batch__in=ImportBatch.objects.hidden().values("pk")).values_list(
+                "retiree__id_index", flat=True
+            )
+        )
         cases = {
             case.retiree.id_index: case
             for case in live.filter(enterprise=enterprise).select_related("retiree", *RECEIVERS)
@@ -77,11 +97,13 @@ def on_record(
         free = [index for index in part if index not in places]
         people = {p.id_index: p for p in Retiree.objects.filter(id_index__in=free)}
         for index in part:
-            if index in cases:
+            if index in unfinished:
+                found[numbers[index]] = OnRecord(elsewhere=BEING_IMPORTED)
+            elif index in cases:
                 found[numbers[index]] = OnRecord(cases[index].retiree, cases[index])
             elif index in places:
-                found[numbers[index]] = OnRecord(elsewhere=True)
-            elif index in people:
+                found[numbers[index]] = OnRecord(elsewhere=ELSEWHERE)
+            else:
                 found[numbers[index]] = OnRecord(people[index])
     return found
 
@@ -145,13 +167,16 @@ class RetireeForm(forms.Form):
     personnel_kind = WordField(
         label="人员身份", choices=_some(PersonnelKind), required=False, refused=_CADRE,
         aliases={"干部身份": "cadre", "管理人员": "cadre", "技术干部": "cadre", "以工代干": "cadre",
-                 "工人身份": "worker", "职工": "worker", "普通工人": "worker"},
+                 "专业技术人员": "cadre", "技术人员": "cadre", "工人身份": "worker", "职工": "worker",
+                 "普通工人": "worker", "合同制工人": "worker", "固定工": "worker"},
     )  # fmt: skip
     employment_kind = WordField(
         label="用工身份", choices=_some(EmploymentKind), required=False,
-        aliases={"全民所有制": "public", "全民职工": "public", "全民工": "public",
+        aliases={"全民所有制": "public", "全民职工": "public", "全民工": "public", "国有": "public",
+                 "国有职工": "public", "全民合同制": "public", "全民固定工": "public",
                  "固定工": "public", "集体": "collective", "集体工": "collective",
-                 "集体职工": "collective", "厂办大集体": "collective"},
+                 "集体职工": "collective", "集体所有制": "collective", "厂办集体": "collective",
+                 "厂办大集体": "collective"},
     )  # fmt: skip
     work_started = MonthField(label="参加工作时间", required=False)
     retired = MonthField(label="退休年月")
@@ -162,6 +187,8 @@ class RetireeForm(forms.Form):
                  "因病": "illness", "退职": "quit", "破产提前": "policy", "提前退休": "early",
                  "正常退休(工人)": "normal", "正常退休(干部)": "normal", "法定退休": "normal",
                  "到龄退休": "normal", "特殊工种提前退休": "special", "特殊工种提前": "special",
+                 "特岗": "special", "特繁工种": "special", "提前": "early", "延迟": "late",
+                 "政策性破产": "policy", "破产": "policy", "军转": "military",
                  "因病提前退休": "illness", "因病(非因工)退休": "illness", "病退休": "illness",
                  "内退": "early", "政策性提前退休": "policy", "破产提前退休": "policy",
                  "弹性提前退休": "early", "弹性延迟退休": "late", "延迟退休": "late",
@@ -177,7 +204,7 @@ class RetireeForm(forms.Form):
                  "80岁以上高龄": "aged", "八十以上": "aged", "八十岁以上": "aged",
                  "八十周岁以上": "aged", "八十岁以上高龄": "aged", "高龄(80周岁以上)": "aged",
                  "高龄老人": "aged",
-                 "困难": "hardship", "特困人员": "hardship", "特困职工": "hardship",
+                 "困难": "hardship", "特困人员": "hardship", "特困户": "hardship", "特困职工": "hardship",
                  "特殊困难": "hardship", "困难职工": "hardship",
                  "独居老人": "lives_alone", "空巢": "lives_alone", "空巢老人": "lives_alone",
                  "残疾": "disabled", "残疾人": "disabled", "伤残人员": "disabled",
@@ -189,18 +216,26 @@ class RetireeForm(forms.Form):
                  "建国前参加革命工作老工人": "veteran", "解放前参加工作": "veteran",
                  "特殊工种人员": "special_trade", "军转": "military_cadre",
                  "军队转业干部": "military_cadre", "失独家庭": "bereaved", "失独老人": "bereaved",
-                 "失能老人": "incapable", "生活不能自理": "incapable"},
+                 "失能老人": "incapable", "生活不能自理": "incapable",
+                 **{f"{kind}残疾": "disabled" for kind in
+                    ("肢体", "精神", "视力", "听力", "言语", "智力", "多重")},
+                 **{f"{level}级残疾": "disabled" for level in "一二三四"},
+                 **{f"残疾{level}级": "disabled" for level in "一二三四1234"}},
     )  # fmt: skip
     low_income = WordField(label="享受低保", choices=_some(YES_NO), required=False,
                            aliases={"有": "yes", "享受": "yes", "低保": "yes", "√": "yes", "y": "yes",
                                     "1": "yes", "无": "no", "未享受": "no", "不享受": "no",
-                                    "没有": "no", "×": "no", "n": "no", "0": "no"})  # fmt: skip
+                                    "没有": "no", "×": "no", "x": "no", "n": "no",
+                                    "0": "no"})  # fmt: skip
     pension_place = _text("pension_place")
     medical_place = _text("medical_place")
     insurances = WordsField(
         label="参保情况", choices=Insurance.choices, required=False,
         aliases={"养老": "pension", "医疗": "medical", "工伤": "injury", "医保": "medical",
                  "社保": "pension", "城镇职工养老保险": "pension", "职工养老保险": "pension",
+                 "职工养老": "pension", "职工基本养老保险": "pension",
+                 "城镇职工基本养老保险": "pension", "城镇职工基本医疗保险": "medical",
+                 "职工基本医疗保险": "medical", "职工医疗": "medical",
                  "职工医保": "medical", "职工医疗保险": "medical", "基本养老保险": "pension",
                  "基本医疗保险": "medical", "城镇职工医疗保险": "medical"},
     )  # fmt: skip
@@ -208,7 +243,13 @@ class RetireeForm(forms.Form):
         label="工伤伤残等级",
         choices=_some(InjuryGrade),
         required=False,
-        aliases={"无": "", "否": "", "没有": ""} | {f"{n}级": str(n) for n in range(1, 11)},
+        aliases={"无": "", "否": "", "没有": "", "未评级": "", "未评定": ""}
+        | {f"{n}级": str(n) for n in range(1, 11)}
+        | {
+            f"{before}{words}": code
+            for before in ("伤残", "工伤")
+            for code, words in InjuryGrade.choices
+        },
     )
     injury_part = _text("injury_part")
     extra_benefits = _text("extra_benefits")
@@ -217,7 +258,9 @@ class RetireeForm(forms.Form):
 
     residence = WordField(
         label="居住情况", choices=_some(Residence), required=False,
-        aliases={"本地": "local", "本地居住": "local", "本市": "local", "异地": "elsewhere",
+        aliases={"本地": "local", "本地居住": "local", "本市": "local", "市内": "local",
+                 "本地常住": "local", "常住本地": "local", "异地": "elsewhere",
+                 "市外": "elsewhere", "省外": "elsewhere", "外省": "elsewhere",
                  "异地居住": "elsewhere", "外地": "elsewhere", "境外": "abroad", "国外": "abroad",
                  "出国(境)居住人员": "abroad", "出国（境）人员": "abroad",
                  "出国(境)人员": "abroad", "出国(境)居住": "abroad", "出国": "abroad"},
@@ -235,7 +278,8 @@ class RetireeForm(forms.Form):
     spouse_employer = _text("spouse_employer")
     spouse_status = WordField(label="配偶目前状况", choices=_some(SpouseStatus), required=False,
                               aliases={"无业": "none", "无": "none", "待业": "none",
-                                       "务农": "none", "家务": "none", "在岗": "working",
+                                       "务农": "none", "农民": "none", "无工作": "none",
+                                       "家务": "none", "在岗": "working",
                                        "已退休": "retired", "离休干部": "cadre_retired"})  # fmt: skip
     spouse_health = _text("spouse_health")
     contact1_name = _text("contact1_name")
@@ -251,12 +295,17 @@ class RetireeForm(forms.Form):
 
     wish_local = WordField(label="本地移交意愿", choices=_some(WishLocal), required=False,
                            aliases={"户籍所在地": "household", "户籍地": "household",
-                                    "户口地": "household", "常住地址": "home", "现居住地": "home",
+                                    "户口地": "household", "户口": "household",
+                                    "户籍": "household", "常住": "home", "常住地社区": "home",
+                                    "户口所在地社区": "household",
+                                    "常住地址": "home", "现居住地": "home",
                                     "居住地": "home", "企业地": "enterprise",
                                     "单位所在地": "enterprise"})  # fmt: skip
     wish_away = WordField(label="异地移交意愿", choices=_some(WishAway), required=False,
                           aliases={"户籍所在地": "household", "户籍地": "household",
-                                   "户口地": "household", "常住地址": "home", "现居住地": "home",
+                                   "户口地": "household", "户口": "household",
+                                   "户籍": "household", "常住": "home",
+                                   "常住地址": "home", "现居住地": "home",
                                    "居住地": "home"})  # fmt: skip
     community = AreaField(
         label="接收社区", level="community", receiving=True, suggest=True, required=False,
@@ -314,7 +363,9 @@ class RetireeForm(forms.Form):
         self.directory = directory or Directory()
         self.record = NOBODY
         self.warnings: list[tuple[str, str]] = []
-        self.changes_print = False
+        self.changes_print = self.remembers = False
+        self._kept: dict[str, Any] = {}
+        self._known: dict[str, dict[str | None, Any]] = {name: {} for name in self.fields}
         for name in RECEIVERS:
             self.fields[name].directory = self.directory  # type: ignore[attr-defined]
 
@@ -325,12 +376,48 @@ class RetireeForm(forms.Form):
     def next_row(self, data: dict[str, Any], transfer: Transfer | None = None) -> bool:
         """Whether DATA of another person are valid: making a form costs more than checking it.
 
+        What DATA leaves out stays as it is in the case TRANSFER; it was read when it was typed.
         What the form says afterwards (errors, warnings, cleaned_data) is about this person only.
         """
+        self.remembers = True
+        self._kept = self.values_of(transfer) if transfer else {}
         self.data, self.transfer, self.record = data, transfer, NOBODY
         self._errors = None
         self.warnings, self.changes_print = [], False
         return self.is_valid()
+
+    def _clean_fields(self) -> None:
+        """Of many rows each text of a column is read once: what it means does not depend on the row.
+
+        Most columns hold few different words; of the others a bounded number is remembered.
+        """
+        if not self.remembers:
+            super()._clean_fields()  # type: ignore[misc]  # the stubs do not know it
+            return
+        for name, field in self.fields.items():
+            if name in self._kept and name not in self.data:
+                self.cleaned_data[name] = self._kept[name]
+                continue
+            raw = self.data.get(name)
+            known = self._known[name]
+            value = known.get(raw, known) if raw is None or isinstance(raw, str) else known
+            if value is known:  # not seen yet
+                value = self._read(field, raw)
+                if len(known) < REMEMBERED and (raw is None or isinstance(raw, str)):
+                    known[raw] = value
+            if isinstance(value, forms.ValidationError):
+                self.add_error(name, value)
+                continue
+            self.cleaned_data[name] = value.copy() if isinstance(value, list) else value
+            if (own := getattr(self, f"clean_{name}", None)) is not None:
+                self.cleaned_data[name] = own()
+
+    @staticmethod
+    def _read(field: forms.Field, raw: Any) -> Any:
+        try:
+            return field.clean(raw)
+        except forms.ValidationError as reason:
+            return reason
 
     def speak_for(self, cleaned_data: dict[str, Any], record: OnRecord) -> None:
         """Write from here on what an earlier `next_row` found valid."""
@@ -374,7 +461,7 @@ class RetireeForm(forms.Form):
         self.record = self._look_up(id_number)
         if self.transfer is None:
             if self.record.elsewhere:
-                self.add_error("id_number", ELSEWHERE)
+                self.add_error("id_number", self.record.elsewhere)
         elif self._belongs_to_another(self.transfer):
             self.add_error("id_number", "此身份证号已有案卷，不能重复登记。")
 
@@ -387,7 +474,9 @@ class RetireeForm(forms.Form):
     def _belongs_to_another(self, transfer: Transfer) -> bool:
         """Whether the number of the case was changed to that of somebody else."""
         person = self.record.person
-        return self.record.elsewhere or (person is not None and person.pk != transfer.retiree_id)
+        return bool(self.record.elsewhere) or (
+            person is not None and person.pk != transfer.retiree_id
+        )
 
     def _check_dates(self, data: dict[str, Any]) -> None:
         birth: date = data["birth_date"]
@@ -481,39 +570,55 @@ class RetireeForm(forms.Form):
 
     def changes(self, case: Transfer) -> list[str]:
         """Labels of what the form would change in an existing case (as it was read)."""
-        return [label for label, _printed in self._differences(case)]
+        return [change.label for change in self.differences(case)]
 
     def would_unsign(self, case: Transfer) -> bool:
         """Whether what the form would change stands on the printed form."""
-        return any(printed for _label, printed in self._differences(case))
+        return any(change.printed for change in self.differences(case))
 
-    def _differences(self, case: Transfer) -> list[tuple[str, bool]]:
-        """Label of each column that differs, and whether it stands on the printed form."""
-        person = case.retiree
-        found = [
-            (label_of(Retiree, name), name in Retiree.PRINTED)
-            for name, value in self.facts().items()
-            if getattr(person, name) != value
-        ]
+    def differences(self, case: Transfer) -> list[Difference]:
+        """What the form would change in an existing case."""
+        person, found = case.retiree, []
+        for name, value in self.facts().items():
+            if getattr(person, name) != value:
+                old, new = _shown_change(person, name, value)
+                label, printed = label_of(Retiree, name), name in Retiree.PRINTED
+                found.append(Difference(label, printed, old, new))
         for name in RECEIVERS:
             area = self.cleaned_data.get(name)
             if getattr(case, f"{name}_id") != (area.pk if area else None):
-                found.append((label_of(Transfer, name), name != "archive_area"))
+                before = getattr(case, name)
+                found.append(
+                    Difference(
+                        label_of(Transfer, name), name != "archive_area",
+                        before.full_name if before else "", area.full_name if area else "",
+                    )
+                )  # fmt: skip
         return found
 
     def write(self, case: Transfer) -> list[str]:
         """Save the form over CASE (locked and read anew by the caller); labels of what changed."""
-        differences = self._differences(case)
+        differences = self.differences(case)
         if not differences:
             return []
-        self.changes_print = any(printed for _label, printed in differences)
+        self.changes_print = any(change.printed for change in differences)
         self.transfer = case
         person = self.retiree()
         person.__dict__["_change_reason"] = "更改信息"
         person.save()
         for name in RECEIVERS:
             setattr(case, name, self.cleaned_data.get(name))
-        return [label for label, _printed in differences]
+        return [change.label for change in differences]
+
+
+def _shown_change(person: Retiree, name: str, value: Any) -> tuple[str, str]:
+    """The old and the new value in words; private ones masked (第十一条)."""
+    old, new = person.words(name), Retiree(**{name: value}).words(name)
+    if kind := Retiree.Privacy.private.get(name):
+        old, new = (privacy.mask(word, kind) if word else "" for word in (old, new))
+        if old == new:
+            new = f"{new}（已更改）"
+    return old, new
 
 
 # Columns of the person that the form fills.

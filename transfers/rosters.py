@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from transfers.imports import versions
 from transfers.models import Transfer
 from xianning.roster import Column, Roster
 
@@ -27,9 +28,10 @@ TRANSFERS = Roster(
         Column("常住地", "person.home_address", 22, private="address"),
         Column("状态", "get_state_display", 9),
         Column("建案日期", "filed_at", 11),
+        Column("信息版本", versions.mark_of, 9),
     ),
-    rows=lambda user: Transfer.objects.visible_to(user).select_related(
-        "retiree", "enterprise", "community"
+    rows=lambda user: versions.with_versions(
+        Transfer.objects.visible_to(user).select_related("retiree", "enterprise", "community")
     ),
     roles=_EVERYBODY,
     signatures=("移交单位（盖章）：", "经办人：", "接收单位（盖章）：", "经办人：",

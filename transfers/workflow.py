@@ -13,12 +13,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
-from simple_history.utils import bulk_create_with_history
 
 from archives.forms import AcceptFileForm, DeliverForm
 from archives.models import PersonnelFile
@@ -29,10 +28,11 @@ from party.forms import AcceptMemberForm, LetterForm
 from party.models import PartyMove
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
-from transfers.models import SignedForm, StepEvent, Transfer, TransferStep
-from xianning import access, audit
+from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
+from xianning import access, audit, bulk
 from xianning.models import Notice, Office, User
 from xianning.models import Sequence as Numbers
+from xianning.models.base import new_id
 from xianning.roles import ROLES
 
 State = TransferStep.State
@@ -168,6 +168,9 @@ def waiting(user: User, key: str) -> QuerySet[TransferStep]:
     """
     places = access.scope(user).places(STEPS[key].role)
     rows = TransferStep.objects.filter(places, step=key, state=State.OPEN)
+    # Asked without a join, which would mislead the planner: usually no import is under way.
+    unfinished = Transfer.objects.filter(batch__in=ImportBatch.objects.hidden().values("pk"))
+    rows = rows.exclude(transfer__in=unfinished.values("pk"))
     return rows.order_by("opened_at", "transfer_id")
 
 
@@ -224,8 +227,10 @@ def _own_work(transfer: Transfer, step: Step, user: User) -> str | None:
 
 
 def _lock(transfer: Transfer) -> tuple[Transfer, dict[str, TransferStep]]:
-    """The case, locked and read again, with its step rows."""
+    """The case, locked and read again, with its step rows. Raises Refused during its import."""
     case = Transfer.objects.select_for_update(of=("self",)).get(pk=transfer.pk)
+    if case.batch_id and ImportBatch.objects.hidden().filter(pk=case.batch_id).exists():
+        raise Refused("此案卷所在的导入正在写入或撤销，请稍后再试。")
     return case, rows_of(case)
 
 
@@ -316,57 +321,128 @@ def _tell_opened(case: Transfer, opened: list[TransferStep], by: User) -> None:
 
 
 @transaction.atomic
-def start(cases: Sequence[Transfer], *, by: User, declare: bool = True) -> None:
-    """Open unsaved CASES of one enterprise, and file at once those that are ready.
+def start(
+    cases: Sequence[Transfer], *, by: User, declare: bool = True, announce: bool = True
+) -> int:
+    """Open unsaved CASES of one enterprise, and file at once those that are ready; how many are.
 
-    Raises Refused when the enterprise is not on the confirmed list (第六条第1项).
+    HR is told unless ANNOUNCE says that the caller does (`announce_filed`). Raises Refused when the
+    enterprise is not on the confirmed list (第六条第1项).
     """
     if not cases:
-        return
+        return 0
     enterprise = Enterprise.objects.select_for_update(of=("self",)).get(pk=cases[0].enterprise_id)
     if reason := enterprise.why_not_open():
         raise Refused(reason)
+    begun = begin(
+        cases, enterprise, number=next_numbers(enterprise, len(cases)), by=by,
+        office=office_of(enterprise, by), declare=declare,
+    )  # fmt: skip
+    bulk.create_with_history(cases, by=by, reason="建案")
+    for table, rows in begun.packed:
+        bulk.insert_packed(table, rows)
+    audit.write_many("cases_filed", cases, user=by, area=enterprise.authority_id,
+                     enterprise=str(enterprise.pk), filed=begun.filed)  # fmt: skip
+    if begun.filed and announce:
+        announce_filed(enterprise, begun.filed, cases[0] if len(cases) == 1 else None)
+    return begun.filed
+
+
+def next_numbers(enterprise: Enterprise, count: int) -> int:
+    """The first of COUNT numbers for new cases of ENTERPRISE in the present year."""
+    county = access.prefix(enterprise.county_id)
+    return Numbers.next(f"transfer/{timezone.localdate().year}/{county}", count)
+
+
+def office_of(enterprise: Enterprise, by: User) -> Office | None:
+    """The office for which BY files cases of ENTERPRISE."""
+    return Office.objects.filter(role="enterprise", enterprise=enterprise, users=by).first()
+
+
+class Begun(NamedTuple):
+    """The steps and events with which cases begin, packed; how many of the cases are filed."""
+
+    packed: list[bulk.Packed]
+    filed: int
+
+
+def begin(
+    cases: Sequence[Transfer], enterprise: Enterprise, *, number: int, by: User,
+    office: Office | None, declare: bool = True,
+) -> Begun:  # fmt: skip
+    """Number unsaved CASES from NUMBER on and make their first rows; asks the database nothing."""
     now = timezone.now()
     year, county = timezone.localdate().year, access.prefix(enterprise.county_id)
-    number = Numbers.next(f"transfer/{year}/{county}", len(cases))
-    rows: list[TransferStep] = []
-    events: list[StepEvent] = []
+    beginnings: dict[tuple[bool, ...], list[TransferStep]] = {}
     filed = 0
-    office = Office.objects.filter(role="enterprise", enterprise=enterprise, users=by).first()
+    rows: list[tuple[Any, ...]] = []
+    events: list[tuple[Any, ...]] = []
+    office_id = office.pk if office else None
     for offset, case in enumerate(cases):
         case.enterprise, case.authority = enterprise, enterprise.authority
         case.number = f"{year}-{county}-{number + offset:06d}"
-        mine = {
-            key: TransferStep(transfer=case, step=key, role=step.role, state=State.BLOCKED)
-            for key, step in STEPS.items()
-        }
-        first = mine[ENTERPRISE]
-        _place(case, first)
-        first.state, first.done_at = State.DONE, enterprise.confirmed_at
-        first.done_by = enterprise.confirmed_by
-        events.append(StepEvent(transfer=case, step=ENTERPRISE, verb=Verb.START, by=by,
-                                office=office, at=now))  # fmt: skip
-        _settle(case, mine)
-        if declare and STEPS[DECLARE].guard(case) is None:
-            _mark_done(mine[DECLARE], by, office)
-            events.append(StepEvent(transfer=case, step=DECLARE, verb=Verb.COMPLETE, by=by,
-                                    office=office, at=now))  # fmt: skip
-            _settle(case, mine)
-            filed += 1
-        rows += mine.values()
-    bulk_create_with_history(
-        list(cases), Transfer, batch_size=500, default_user=by, default_change_reason="建案"
-    )
-    TransferStep.objects.bulk_create(rows, batch_size=500)
-    StepEvent.objects.bulk_create(events, batch_size=500)
-    audit.write_many("cases_filed", cases, user=by, area=enterprise.authority_id,
-                     enterprise=str(enterprise.pk), filed=filed)  # fmt: skip
-    if filed:
-        Notice.objects.create(
-            role="hr", area_id=enterprise.authority_id, about_enterprise=enterprise,
-            transfer=cases[0] if len(cases) == 1 else None,
-            text=f"{enterprise}申报 {filed} 人，“{STEPS[VERIFY].title}”待办理。",
-        )  # fmt: skip
+        is_filed = declare and STEPS[DECLARE].guard(case) is None
+        kind = (is_filed, *(step.unless(case) is None for step in STEPS.values()))
+        if kind not in beginnings:
+            beginnings[kind] = _beginning(case, by, office, declare=is_filed)
+        rows += [_row_values(case, row) for row in beginnings[kind]]
+        deeds = ((ENTERPRISE, Verb.START), (DECLARE, Verb.COMPLETE))[: 2 if is_filed else 1]
+        events += [
+            (new_id(), case.pk, step, verb, by.pk, office_id, now, "", "", "")
+            for step, verb in deeds
+        ]
+        filed += is_filed
+    packed = [
+        bulk.pack(TransferStep, _STEP_COLUMNS, rows), bulk.pack(StepEvent, _EVENT_COLUMNS, events)
+    ]  # fmt: skip
+    return Begun(packed, filed)
+
+
+_EVENT_COLUMNS = (
+    "id", "transfer_id", "step", "verb", "by_id", "office_id", "at", "code", "reason", "note",
+)  # fmt: skip
+_STEP_COLUMNS = (
+    "transfer_id", "step", "role", "area_id", "enterprise_id", "state", "returned", "opened_at",
+    "done_at", "done_by_id", "done_office_id",
+)  # fmt: skip
+
+
+def _beginning(
+    case: Transfer, by: User, office: Office | None, *, declare: bool
+) -> list[TransferStep]:
+    """The step rows with which CASE begins: the same for all cases of its kind but their places."""
+    rows = {
+        key: TransferStep(transfer=case, step=key, role=step.role, state=State.BLOCKED)
+        for key, step in STEPS.items()
+    }
+    first = rows[ENTERPRISE]
+    _place(case, first)
+    first.state, first.done_at = State.DONE, case.enterprise.confirmed_at
+    first.done_by = case.enterprise.confirmed_by
+    _settle(case, rows)
+    if declare:
+        _mark_done(rows[DECLARE], by, office)
+        _settle(case, rows)
+    return list(rows.values())
+
+
+def _row_values(case: Transfer, like: TransferStep) -> tuple[Any, ...]:
+    """The row of CASE that is like LIKE, in the order of _STEP_COLUMNS."""
+    desk = STEPS[like.step].desk
+    at_enterprise = desk == "enterprise"
+    return (
+        case.pk, like.step, like.role, None if at_enterprise else getattr(case, f"{desk}_id"),
+        case.enterprise_id if at_enterprise else None, like.state, like.returned, like.opened_at,
+        like.done_at, like.done_by_id, like.done_office_id,
+    )  # fmt: skip
+
+
+def announce_filed(enterprise: Enterprise, count: int, case: Transfer | None = None) -> None:
+    """Tell HR of COUNT cases that wait for its step."""
+    Notice.objects.create(
+        role="hr", area_id=enterprise.authority_id, about_enterprise=enterprise, transfer=case,
+        text=f"{enterprise}申报 {count} 人，“{STEPS[VERIFY].title}”待办理。",
+    )  # fmt: skip
 
 
 _JUST_FILED = "此身份证号刚由他人登记，请稍后核对案卷。"

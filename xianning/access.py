@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
 from django.db.models import Q
@@ -155,7 +156,8 @@ def _read_scope(user: Any) -> Scope:
 def cases(user: User | AnonymousUser, through: str = "") -> Q:
     """The cases USER may see: of his enterprises, or with a desk inside his area.
 
-    THROUGH is the path from the filtered model to the case, such as `transfer__`.
+    THROUGH is the path from the filtered model to the case, such as `transfer__`. What an import
+    has not written to its end is left out for everybody.
     """
     mine = scope(user)
     rows = Q(pk__in=[])
@@ -164,7 +166,12 @@ def cases(user: User | AnonymousUser, through: str = "") -> Q:
     for slug, codes in mine.areas.items():
         for column in ROLES[slug].sees:
             rows |= within(f"{through}{column}_id", codes, deepest=_DEEPEST.get(column, 12))
-    return rows
+    return rows & ~Q(**{f"{through}batch__in": _unfinished()})
+
+
+def _unfinished() -> Any:
+    """The import sessions under way, as a subquery: it is true at the moment of the question."""
+    return apps.get_model("transfers", "ImportBatch").objects.hidden().values("pk")
 
 
 # These columns of a case hold cities and counties only.
@@ -203,6 +210,7 @@ def _roles(*slugs: str, right: str = "") -> Rule:
 
 _anybody = Rule(EVERYBODY)
 _signed_in = Rule(SIGNED_IN)
+_my_sessions = Rule(SIGNED_IN, fresh=True)  # ASVS 7.5.2
 _cases = Rule(_CASES)
 _exporters = Rule(_CASES, "export_rosters")
 _exports = Rule((_CASES | {"security_admin"}) - {"medical"})  # who asks and who approves
@@ -231,8 +239,8 @@ REGISTRY: dict[str, Rule] = {
     "prove": _signed_in,
     "alive": _signed_in,
     "sessions": _signed_in,
-    "sessions_end": _signed_in,
-    "session_end": _signed_in,
+    "sessions_end": _my_sessions,
+    "session_end": _my_sessions,
     "notices": _noticed,
     "notice_read": _noticed,
     "jobs": _signed_in,
@@ -297,6 +305,7 @@ REGISTRY: dict[str, Rule] = {
     "transfers:import": _roles("enterprise"),
     "transfers:import_list": _roles("enterprise"),
     "transfers:import_detail": _roles("enterprise"),
+    "transfers:import_columns": _roles("enterprise"),
     "transfers:template": _roles("enterprise"),
 }
 

@@ -97,9 +97,14 @@ ACTIONS: dict[str, str] = {
     # work in the background, and commands
     "job_asked": "提交后台任务",
     "imported": "导入名单",
+    "columns_chosen": "指定表头含义",
     "import_dropped": "放弃导入",
+    "import_taken_back": "收回未完成或撤销的导入",
+    "import_undone": "撤销导入",
     "areas_loaded": "载入行政区划",
     "keys_rotated": "更换数据密钥",
+    "backup_made": "备份数据",
+    "backup_restored": "恢复数据",
     # the audit itself
     "audit_read": "查阅审计记录",
     "audit_export": "导出审计记录",

@@ -422,14 +422,14 @@ def _limit() -> datetime:
 
 
 @transaction.atomic
-def purge() -> int:
+def purge(seals: int | None = None) -> int:
     """Delete the events of whole seals past their time, the oldest first; how many went.
 
-    The seals stay: they carry the chain.
+    SEALS bounds how many seals are emptied at once. The seals stay: they carry the chain.
     """
     _lock()
     limit, gone, through = _limit(), 0, _purged_through(Report())
-    for row in AuditSeal.objects.filter(number__gt=through).order_by("number").iterator():
+    for row in AuditSeal.objects.filter(number__gt=through).order_by("number")[:seals]:
         events = AuditEvent.objects.filter(seal=row)
         if row.at >= limit or events.filter(at__gte=limit).exists():
             break
@@ -440,14 +440,19 @@ def purge() -> int:
 
 
 @transaction.atomic
-def purge_access_log() -> int:
-    """Delete the records of processing after three years (第十一条), with what was given out."""
+def purge_access_log(most: int | None = None) -> int:
+    """Delete the records of processing after three years (第十一条), with what was given out.
+
+    At most MOST of them, the oldest by their id first; how many went.
+    """
     limit = timezone.now() - timedelta(days=ACCESS_DAYS)
-    old = AccessLog.objects.filter(at__lt=limit)
-    count = old.count()
-    if count:
-        ExportedPerson.objects.filter(export__log__in=old).delete()
-        Export.objects.filter(log__in=old).delete()
-        models.QuerySet(AccessLog).filter(pk__in=old.values("pk")).delete()
-        audit.write("access_log_purged", facts={"rows": count})
-    return count
+    oldest = AccessLog.objects.order_by("pk").values_list("pk", "at")[:most]
+    old = [pk for pk, at in oldest.iterator() if at < limit]
+    for start in range(0, len(old), BATCH):
+        some = old[start : start + BATCH]
+        ExportedPerson.objects.filter(export__log__in=some).delete()
+        Export.objects.filter(log__in=some).delete()
+        models.QuerySet(AccessLog).filter(pk__in=some).delete()
+    if old:
+        audit.write("access_log_purged", facts={"rows": len(old)})
+    return len(old)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -94,9 +95,37 @@ class MonthField(_DateText):
     widget = forms.TextInput(attrs={"placeholder": "例如 1965-03", "inputmode": "numeric"})
 
 
-_BETWEEN = re.compile(r"[、,，;；/\s]+")
+_SEPARATORS = "、,，;；/+ "
+_BETWEEN = re.compile(f"[{_SEPARATORS}\\s]+")
 _TICKED = re.compile(r"[☑☒√✓✔■]")
 _BOXES = re.compile(r"[□☐☑☒√✓✔■]")
+_IN_BRACKETS = re.compile(r"\( ?([□☐☑☒√✓✔■]?) ?\)|\[ ?([□☐☑☒√✓✔■]?) ?\]|【 ?([□☐☑☒√✓✔■]?) ?】")
+_NOTHING = frozenset({"", "无", "否", "0", "没有", "暂无", "不是"})
+_UNCLEAR = "看不出哪个方框属于哪一项。请把勾写在每一项的前面（☑孤寡 □重病），或只写要选的词。"
+
+
+def _ticked(text: str) -> list[str] | None:
+    """The words of folded TEXT that are ticked; None when no boxes are printed.
+
+    Each box stands before its word, or each behind it. Raises ValidationError for anything else:
+    a tick that is read for the wrong word would be a silent change.
+    """
+    if not _BOXES.search(text):
+        return None
+    if _TICKED.search(text):  # beside a tick empty brackets are a box, too
+        text = _IN_BRACKETS.sub(lambda match: "".join(filter(None, match.groups())) or "□", text)
+    pieces = [piece for piece in re.split(r"([□☐☑☒√✓✔■])", text) if _BETWEEN.sub("", piece)]
+    boxes = [bool(_BOXES.fullmatch(piece)) for piece in pieces]
+    if all(boxes) and not any(map(_TICKED.match, pieces)):
+        return []
+    first, second = (pieces[::2], pieces[1::2]) if boxes[0] else (pieces[1::2], pieces[::2])
+    if len(pieces) % 2 or any(a == b for a, b in pairwise(boxes)):
+        raise ValidationError(_UNCLEAR)
+    return [
+        word.strip(_SEPARATORS)
+        for box, word in zip(first, second, strict=True)
+        if _TICKED.match(box)
+    ]
 
 
 def _words_of(choices: Any) -> dict[str, str]:
@@ -149,6 +178,12 @@ class WordField(_Words, forms.ChoiceField):
 
     def to_python(self, value: Any) -> str:
         text = standards.fold(str(value)) if value not in self.empty_values else ""
+        if _TICKED.fullmatch(text):
+            text = "√"  # a tick alone means something in some columns (是否享受低保)
+        elif (words := _ticked(text)) is not None:
+            if len(words) > 1:
+                raise ValidationError("只能勾选一项。")
+            text = "".join(words)
         return self._code_of(text, self.choices) if text else ""
 
     def valid_value(self, value: Any) -> bool:
@@ -171,13 +206,10 @@ class WordsField(_Words, forms.MultipleChoiceField):
     def _split(value: Any) -> list[str]:
         """Words of one cell; when boxes are printed, only the ticked ones count."""
         text = standards.fold(str(value or ""))
-        if not _BOXES.search(text):
-            return [word for word in _BETWEEN.split(text) if word and word not in {"无", "否", "0"}]
-        if _BOXES.match(text):  # each box stands before its word, or each behind it
-            pieces = re.findall(r"([□☐☑☒√✓✔■])([^□☐☑☒√✓✔■]+)", text)
-        else:
-            pieces = [(box, word) for word, box in re.findall(r"([^□☐☑☒√✓✔■]+)([□☐☑☒√✓✔■])", text)]
-        return [_BETWEEN.sub("", word) for box, word in pieces if _TICKED.match(box)]
+        ticked = _ticked(text)
+        if ticked is not None:
+            return ticked
+        return [word for word in _BETWEEN.split(text) if word not in _NOTHING]
 
 
 class AreaInput(forms.TextInput):

@@ -239,7 +239,7 @@ class ClassesValidator:
 
 
 class HistoryValidator:
-    """Never the present one again; in 等保 mode none of the last five. Notes when it was changed."""
+    """Never the present one again; in 等保 mode none of the last five."""
 
     def validate(self, password: str, user: User | None = None) -> None:
         if user is None or user._state.adding:
@@ -259,10 +259,8 @@ class HistoryValidator:
         """Called by Django after the new hash is stored."""
         if user is None:
             return
-        from xianning.models import PasswordHistory, User
+        from xianning.models import PasswordHistory
 
-        user.password_changed_at = timezone.now()
-        User.objects.filter(pk=user.pk).update(password_changed_at=user.password_changed_at)
         if settings.DENGBAO:
             PasswordHistory.objects.create(user=user, hashed=user.password)
         rows = PasswordHistory.objects.filter(user=user)

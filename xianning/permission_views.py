@@ -98,6 +98,7 @@ TITLES: dict[str, str] = {
     "transfers:import": "退休人员：导入",
     "transfers:import_list": "导入记录",
     "transfers:import_detail": "导入：检查和写入",
+    "transfers:import_columns": "导入：核对表头",
     "transfers:template": "退休人员：导入模板",
 }
 _SEES = {

@@ -19,7 +19,7 @@ import signal
 import time
 import traceback
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any, NoReturn
 
@@ -40,8 +40,9 @@ SIGNALS_OF_SERVERS = (
     signal.SIGCHLD,
 )
 
-# The answer is one letter, the length in eight bytes, and the content.
-JSON, BYTES, REJECTED, NO_MEMORY, FAILED = b"J", b"B", b"R", b"M", b"F"
+# An answer is one letter, the length in eight bytes, and the content; before the last one may stand
+# any number of parts.
+JSON, BYTES, REJECTED, NO_MEMORY, FAILED, PART = b"J", b"B", b"R", b"M", b"F", b"P"
 HEADER = 9
 
 
@@ -93,23 +94,66 @@ def run(
 
     Raises Rejected when the function raises it, otherwise OutOfTime, OutOfMemory or Crashed.
     """
-    reading, writing = os.pipe()
-    try:
-        child = _fork()
-        if child == 0:
-            limits = (memory_mb * MB, cpu_seconds, wall_seconds, result_mb * MB)
-            _live_and_die(function, args, writing, limits)
-    except BaseException:
-        os.close(reading)
-        raise
-    finally:
-        os.close(writing)
+    limits = (memory_mb * MB, cpu_seconds, wall_seconds, result_mb * MB)
+    child, reading = _start(function, args, limits, in_parts=False)
     try:
         answer = _receive(reading, time.monotonic() + wall_seconds, result_mb * MB)
     finally:
         os.close(reading)
         status = _kill_and_reap(child)
     return _open(answer, status)
+
+
+def stream(
+    function: Callable[..., None],
+    *args: Any,
+    memory_mb: int = 1024,
+    cpu_seconds: int = 20,
+    wall_seconds: float = 60,
+    result_mb: int = 64,
+) -> Iterator[bytes]:
+    """Call ``function(emit, *args)`` in a child process and give what it emits while it works.
+
+    ``emit`` takes ``bytes``; together they may be ``result_mb``. The wall clock runs while the
+    caller works on what he got, too; whoever stops early ends the child. Raises as `run` does,
+    possibly after some parts: only a stream that came to its end is whole.
+    """
+    limits = (memory_mb * MB, cpu_seconds, wall_seconds, result_mb * MB)
+    child, reading = _start(function, args, limits, in_parts=True)
+    deadline = time.monotonic() + wall_seconds
+    try:
+        while True:
+            answer = _receive(reading, deadline, result_mb * MB)
+            if answer is None or answer[:1] != PART or not _is_whole(answer):
+                break
+            yield answer[HEADER:]
+    finally:
+        os.close(reading)
+        status = _kill_and_reap(child)
+    _open(answer, status)
+
+
+def _start(
+    function: Callable[..., Any],
+    args: tuple[Any, ...],
+    limits: tuple[int, int, float, int],
+    *,
+    in_parts: bool,
+) -> tuple[int, int]:
+    """The child's number, and the end of the pipe from which its answer is read."""
+    reading, writing = os.pipe()
+    try:
+        child = _fork()
+        if child == 0:
+            if in_parts:
+                args = (_emitter(writing, limits[3]), *args)
+            _live_and_die(function, args, writing, limits)
+    except BaseException:
+        os.close(reading)
+        raise
+    finally:
+        os.close(writing)
+    return child, reading
 
 
 def _fork() -> int:
@@ -211,6 +255,19 @@ def _call(function: Callable[..., Any], args: tuple[Any, ...]) -> tuple[bytes, b
         return FAILED, _where(error).encode("utf-8", "replace")
 
 
+def _emitter(pipe: int, room: int) -> Callable[[bytes], None]:
+    """Sends parts of an answer, as long as there is ROOM for all of them."""
+
+    def emit(content: bytes) -> None:
+        nonlocal room
+        room -= len(content)
+        if room < 0:
+            raise MemoryError
+        _send(pipe, PART + len(content).to_bytes(8, "big"), content)
+
+    return emit
+
+
 def _where(error: BaseException) -> str:
     """Kind and place of an error without its message, which may quote a person's data."""
     frames = traceback.extract_tb(error.__traceback__)[-3:]
@@ -263,11 +320,16 @@ def _kill_and_reap(child: int) -> int | None:
         return None
 
 
+def _is_whole(answer: bytes) -> bool:
+    length = int.from_bytes(answer[1:HEADER], "big")
+    return len(answer) >= HEADER and len(answer) - HEADER == length
+
+
 def _open(answer: bytes | None, status: int | None) -> Any:
     if answer is None:
         raise OutOfTime
     kind, content = answer[:1], answer[HEADER:]
-    if len(answer) < HEADER or len(content) != int.from_bytes(answer[1:HEADER], "big"):
+    if not _is_whole(answer):
         raise _reason_of_death(status)
     if kind == BYTES:
         return content

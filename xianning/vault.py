@@ -7,6 +7,7 @@ import hashlib
 import os
 import re
 import secrets
+import time
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +18,7 @@ from xianning import privacy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from datetime import timedelta
 
 _NAME = re.compile(r"[a-z]+/[0-9a-f]{32}")
 
@@ -73,6 +75,15 @@ def names() -> Iterator[str]:
         for file in folder.iterdir() if folder.is_dir() else ():
             if _NAME.fullmatch(name := f"{folder.name}/{file.name}"):
                 yield name
+
+
+def older_than(folder: str, age: timedelta) -> Iterator[str]:
+    """Files of FOLDER that were stored longer than AGE ago."""
+    limit = time.time() - age.total_seconds()
+    place = Path(settings.MEDIA_ROOT) / folder
+    for file in place.iterdir() if place.is_dir() else ():
+        if file.stat().st_mtime < limit:
+            yield f"{folder}/{file.name}"
 
 
 def is_current(name: str) -> bool:

@@ -12,7 +12,7 @@ import json
 import posixpath
 import re
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -29,10 +29,10 @@ from xianning.uploads import (
     SHEET_ROWS,
     check_container,
     column_number,
-    in_sandbox,
     kind_of,
     outside_grid,
     scan_members,
+    stream_in_sandbox,
 )
 
 if TYPE_CHECKING:
@@ -48,8 +48,9 @@ MAX_ANSWER = 128 * MB
 FIRST_DATE = date(1900, 3, 1)  # before it Excel counts a 29 February that never was
 LAST_DATE = date(2100, 12, 31)
 
-# 100,000 rows × 50 columns take 12 s here; a slower machine gets three times as long.
-READ_LIMITS = {"cpu_seconds": 40, "wall_seconds": 60, "result_mb": MAX_ANSWER // MB}
+# 100,000 rows × 50 columns take 15 s here; a slower machine gets three times as long, and whoever
+# works on the rows while they come, longer.
+READ_LIMITS = {"cpu_seconds": 45, "wall_seconds": 300, "result_mb": MAX_ANSWER // MB}
 
 
 class Cell(NamedTuple):
@@ -88,14 +89,29 @@ class Row:
         return found
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Sheet:
-    """A worksheet: only rows with values, in the user's order, and what is merged."""
+    """A worksheet: only rows with values, in the user's order, and what is merged.
+
+    ``row_count`` is how many rows the file lists, blank ones included.
+    """
 
     name: str
     hidden: bool
     rows: list[Row]
     merged: list[Range]
+    row_count: int = 0
+
+
+@dataclass(slots=True)
+class OpenSheet:
+    """A worksheet whose rows are still being read: ``rows`` gives each once."""
+
+    name: str
+    hidden: bool
+    rows: Iterator[Row]
+    merged: list[Range]
+    row_count: int
 
 
 def read(data: bytes, name: str | None = None) -> list[Sheet]:
@@ -104,16 +120,37 @@ def read(data: bytes, name: str | None = None) -> list[Sheet]:
     ``name`` is the uploaded file's name, if there is one: it must agree with the content.
     Blank cells, rows and columns are left out, whatever their style. Raises Rejected.
     """
+    return [
+        Sheet(sheet.name, sheet.hidden, list(sheet.rows), sheet.merged, sheet.row_count)
+        for sheet in stream(data, name)
+    ]
+
+
+def stream(data: bytes, name: str | None = None) -> Iterator[OpenSheet]:
+    """The worksheets as `read` gives them, while the file is still being read.
+
+    The rows of a sheet are taken before the next sheet is asked for; those left are passed over.
+    Raises Rejected, possibly after many rows.
+    """
     check_container(data)
     if name is not None:
         kind_of(data, name)
-    answer: bytes = in_sandbox(_read_packed, data, BROKEN_WORKBOOK, **READ_LIMITS)
-    return _unpacked(answer)
+    lines = _Lines(stream_in_sandbox(_emit_packed, data, BROKEN_WORKBOOK, **READ_LIMITS))
+    try:
+        while sheet := lines.next_sheet():
+            yield sheet
+            for _ in sheet.rows:
+                pass
+    except (ValueError, TypeError, IndexError, RecursionError):
+        raise Rejected(BROKEN_WORKBOOK) from None
+    finally:
+        lines.close()
 
 
 # The way from the child to the parent: one line per sheet and row, JSON where text may stand.
 
 BLANK = "."
+LINES = 200  # rows that come together
 KINDS: dict[str, tuple[CellKind, bool]] = {
     "t": ("text", False),
     "n": ("number", False),
@@ -130,24 +167,48 @@ KINDS: dict[str, tuple[CellKind, bool]] = {
 dumps = json.JSONEncoder(ensure_ascii=False).encode
 
 
-def _unpacked(answer: bytes) -> list[Sheet]:
-    """Sheets of the child's answer; Rejected if it is not of the agreed form."""
-    sheets: list[Sheet] = []
-    stream = io.BytesIO(answer)
-    try:
-        for line in stream:
-            tag, *fields = line.rstrip(b"\n").split(b"\t")
-            if tag == b"sheet":
-                name, hidden, merged = json.loads(fields[0])
-                ranges = [(int(a), int(b), int(c), int(d)) for a, b, c, d in merged]
-                sheets.append(Sheet(str(name), bool(hidden), [], ranges))
-            else:
-                hidden_row, kinds, packed = fields
-                row = Row(int(tag), hidden_row == b"1", kinds.decode("ascii"), packed)
-                sheets[-1].rows.append(row)
-    except (ValueError, TypeError, IndexError, RecursionError):
-        raise Rejected(BROKEN_WORKBOOK) from None
-    return sheets
+class _Lines:
+    """The child's answer line by line; ValueError or the like if it is not of the agreed form."""
+
+    def __init__(self, parts: Iterator[bytes]) -> None:
+        self.parts = parts
+        self.lines: Iterator[bytes] = iter(())
+        self.waiting: bytes | None = None  # the line of the next sheet
+
+    def close(self) -> None:
+        """End the child."""
+        self.parts.close()  # type: ignore[attr-defined]
+
+    def _next(self) -> bytes | None:
+        line = self.waiting
+        if line is not None:
+            self.waiting = None
+            return line
+        while (line := next(self.lines, None)) is None:
+            part = next(self.parts, None)
+            if part is None:
+                return None
+            self.lines = iter(part.split(b"\n"))
+        return line
+
+    def next_sheet(self) -> OpenSheet | None:
+        line = self._next()
+        if line is None:
+            return None
+        tag, packed = line.split(b"\t")
+        if tag != b"sheet":
+            raise ValueError
+        name, hidden, merged, row_count = json.loads(packed)
+        ranges = [(int(a), int(b), int(c), int(d)) for a, b, c, d in merged]
+        return OpenSheet(str(name), bool(hidden), self._rows(), ranges, int(row_count))
+
+    def _rows(self) -> Iterator[Row]:
+        while (line := self._next()) is not None:
+            if line.startswith(b"sheet"):
+                self.waiting = line
+                return
+            number, hidden, kinds, packed = line.split(b"\t")
+            yield Row(int(number), hidden == b"1", kinds.decode("ascii"), packed)
 
 
 # In the sandbox
@@ -157,19 +218,26 @@ class Damaged(Exception):
     """The file does not follow the standard: BROKEN_WORKBOOK for the user, the place in the log."""
 
 
-def _read_packed(data: bytes) -> bytes:
+def _emit_packed(emit: Callable[[bytes], None], data: bytes) -> None:
+    """Each sheet as a line that names it and what is merged, then a line for each row.
+
+    What is merged stands behind the rows in the file, but is needed before them: a first look finds
+    it, and the reader must find the same.
+    """
     scan_members(data)
-    lines: list[bytes] = []
     room = MAX_ANSWER
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         book = _Book(archive)
         for name, hidden, part in book.sheets:
-            reader = _SheetReader(name, book, room)
+            reader = _SheetReader(name, book, room, emit)
+            scout = _SheetReader(name, book, 0, emit)
+            count = book.look_ahead(part, scout)
+            emit(b"sheet\t" + dumps([name, hidden, scout.merged, count]).encode())
             book.parse(part, reader)
-            lines.append(b"sheet\t" + dumps([name, hidden, reader.merged]).encode())
-            lines += reader.lines
+            reader.flush()
+            if reader.merged != scout.merged:
+                raise Damaged("merged ranges")
             room = reader.room
-    return b"\n".join(lines)
 
 
 class _LocalNames(dict[str, str]):
@@ -231,6 +299,25 @@ class _Book:
                 parser.Parse(chunk, False)
             parser.Parse(b"", True)
 
+    def look_ahead(self, part: str, scout: _SheetReader) -> int:
+        """Show SCOUT the merged ranges of a sheet; how many rows the sheet lists."""
+        member = self.parts.get(part.casefold())
+        if member is None:
+            raise Damaged("part missing")
+        count, rest = 0, b""
+        with self.archive.open(member) as stream:
+            while chunk := stream.read(CHUNK):
+                window = rest + chunk
+                end = window.rfind(b">") + 1
+                rest = window[end:]
+                if len(rest) > LONGEST_TAG:
+                    raise Damaged("no end of a tag")
+                count += sum(1 for _ in ROW_TAG.finditer(window, 0, end))
+                if b"mergeCell" in window:
+                    for match in MERGED_TAG.finditer(window, 0, end):
+                        scout.merge(match[1].decode("ascii", "replace"))
+        return count
+
     def _elements(self, part: str) -> list[tuple[str, str, dict[str, str]]]:
         """(parent, tag, attributes) of every element of a small part."""
         reader = _ElementReader()
@@ -282,7 +369,10 @@ class _Relation(NamedTuple):
     target: str
 
 
-CHUNK = 64 * 1024
+CHUNK = 256 * 1024
+LONGEST_TAG = 1024 * 1024  # text counts as part of the tag behind it
+ROW_TAG = re.compile(rb"<(?:[\w.-]+:)?row[\s/>]")
+MERGED_TAG = re.compile(rb"""<(?:[\w.-]+:)?mergeCell\s[^<>]*?\bref\s*=\s*["']([^"'<>]*)["']""")
 TRUE = ("1", "true")
 
 
@@ -396,12 +486,14 @@ class _Columns(dict[str, int]):
 
 
 class _SheetReader(_Reader):
-    """Turns one worksheet into packed rows. Attributes instead of objects: it is called for each
+    """Turns one worksheet into packed rows and emits them. Attributes instead of objects: it is called for each
     cell."""
 
-    def __init__(self, name: str, book: _Book, room: int) -> None:
+    def __init__(
+        self, name: str, book: _Book, room: int, emit: Callable[[bytes], None]
+    ) -> None:
         super().__init__()
-        self.name, self.book, self.room = name, book, room
+        self.name, self.book, self.room, self.emit = name, book, room, emit
         self.lines: list[bytes] = []
         self.merged: list[Range] = []
         self.merged_area = 0
@@ -431,7 +523,7 @@ class _SheetReader(_Reader):
         elif tag == "sheetData":
             self.in_data = True
         elif tag == "mergeCell":
-            self._merge(attributes["ref"])
+            self.merge(attributes["ref"])
 
     def _start_row(self, attributes: dict[str, str]) -> None:
         number = attributes.get("r")
@@ -530,6 +622,14 @@ class _SheetReader(_Reader):
                 f"工作簿的文字合计超过 {MAX_ANSWER // MB} MB。请拆分成几个文件后再上传。"
             )
         self.lines.append(line)
+        if len(self.lines) >= LINES:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand over the rows that are packed."""
+        if self.lines:
+            self.emit(b"\n".join(self.lines))
+            self.lines = []
 
     def _shared(self, value: str) -> tuple[str, str]:
         index = int(value)
@@ -542,7 +642,8 @@ class _SheetReader(_Reader):
             return date_of_number(value, self.book.is_1904)
         return number_text(value)
 
-    def _merge(self, reference: str) -> None:
+    def merge(self, reference: str) -> None:
+        """Note a merged range, as far as it lies within the grid."""
         first, _, last = reference.partition(":")
         row, column = self._place(first)
         last_row, last_column = self._place(last or first)

@@ -8,43 +8,83 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from communities.directory import Directory
 from transfers import workflow
-from transfers.imports import reading
-from transfers.imports.reading import Line, Table
-from transfers.models import TransferStep
+from transfers.imports import choices, columns, reading, versions
+from transfers.imports.reading import LeftOut, Line, Table
+from transfers.models import Retiree, TransferStep
 from transfers.retiree_form import NOBODY, OnRecord, RetireeForm, on_record
 from xianning import access, privacy, standards
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from uuid import UUID
 
     from enterprises.models import Enterprise
+    from transfers.imports.choices import SheetColumn
+    from transfers.retiree_form import Difference
     from xianning.models import User
 
 CHUNK = 500  # rows for which the database is asked together
 PREVIEWED = 20
+PREVIEWED_UPDATES = 300
+KEPT_PROBLEMS = 20_000  # of each kind in a report
 NEW, UPDATED, UNCHANGED, WRONG = "新增", "更新", "不变", "有误"
-_LEFT_OUT = "是合计、签字或说明，没有读取。"
 _UNSIGNS = "此人已签字确认，更改后原签字失效，须重新打印、签字、盖章（第六条第3项）。"
 
 
 class Problem(NamedTuple):
-    """A cell, by the user's own sheet, row and heading; without a row the sheet or the file."""
+    """A cell, by the user's own sheet, row and heading; without a row the sheet or the file.
+
+    FIELD is the column of ours, PLACE where it stands in the file (from 1; 0: nowhere), VALUE what
+    was typed there.
+    """
 
     sheet: str
     row: int | None
     column: str
     message: str
+    field: str = ""
+    place: int = 0
+    value: str = ""
+
+    @property
+    def shown(self) -> str:
+        """What was typed, masked where the column is private (第十一条)."""
+        kind = Retiree.Privacy.private.get(self.field)
+        if not kind:
+            return self.value[:60]
+        masked = privacy.mask(self.value, kind)
+        return masked if "*" in masked else ""
+
+    @property
+    def mending(self) -> str:
+        """How to put it right."""
+        return columns.mending(self.field) if self.field else ""
 
 
 class Row(NamedTuple):
-    """A person who can be written: what the form found, and whom it concerns."""
+    """A person who can be written: what the form found, and whom it concerns.
+
+    CASE and PERSON are the keys of his live case here and of his record, when there are such.
+    CHANGES are the labels of what would be changed.
+    """
 
     sheet: str
     number: int
     state: str
     data: dict[str, Any]
-    record: OnRecord
+    case: UUID | None
+    person: UUID | None
     changes: list[str]
+
+    @property
+    def is_new(self) -> bool:
+        """Whether he gets a case."""
+        return self.state == NEW
+
+    @property
+    def is_stranger(self) -> bool:
+        """Whether he gets a case and is not on record."""
+        return self.is_new and self.person is None
 
 
 @dataclass
@@ -59,15 +99,35 @@ class Report:
     wrong_rows: int = 0
     errors: list[Problem] = field(default_factory=list)
     warnings: list[Problem] = field(default_factory=list)
-    to_write: list[Row] = field(default_factory=list)
+    error_count: int = 0
+    warning_count: int = 0
+    whole_file_is_wrong: bool = False
+    to_write: list[Row] = field(default_factory=list)  # unless `check` was given a sink
     preview: list[dict[str, Any]] = field(default_factory=list)
+    updates: list[dict[str, Any]] = field(default_factory=list)  # old beside new, masked
+    states: dict[str, dict[int, str]] = field(default_factory=dict)  # sheet → row → state
+    columns: list[SheetColumn] = field(default_factory=list)  # for the page of columns
+    heading_rows: dict[str, int] = field(default_factory=dict)  # sheet → last row of its headings
+
+    def wrong(self, problem: Problem) -> None:
+        """Note an error; all are counted, so many are kept."""
+        self.error_count += 1
+        self.whole_file_is_wrong = self.whole_file_is_wrong or problem.row is None
+        if len(self.errors) < KEPT_PROBLEMS:
+            self.errors.append(problem)
+
+    def warn(self, problem: Problem) -> None:
+        """Note what the user should know."""
+        self.warning_count += 1
+        if len(self.warnings) < KEPT_PROBLEMS:
+            self.warnings.append(problem)
 
     def as_json(self) -> dict[str, Any]:
         """The object of the command line."""
         counts = {name: getattr(self, name) for name in ("rows", "new", "updated", "unchanged")}
         return counts | {
-            "errors": [problem._asdict() for problem in self.errors],
-            "warnings": [problem._asdict() for problem in self.warnings],
+            "errors": [_told(problem) for problem in self.errors],
+            "warnings": [_told(problem) for problem in self.warnings],
         }
 
     @property
@@ -77,6 +137,10 @@ class Report:
             f"共 {self.rows} 人：新增 {self.new}，更新 {self.updated}，不变 {self.unchanged}，"
             f"有误 {self.wrong_rows}。"
         )
+
+
+def _told(problem: Problem) -> dict[str, Any]:
+    return dict(zip(("sheet", "row", "column", "message"), problem, strict=False))
 
 
 def why_not_import(enterprise: Enterprise, by: User) -> str | None:
@@ -93,32 +157,39 @@ def check(
     *,
     file_name: str | None = None,
     tell: Callable[[int, int], None] = lambda done, total: None,
+    sink: Callable[[list[Row]], None] | None = None,
 ) -> Report:
     """Read a workbook and check every row for ENTERPRISE; nothing is saved.
 
-    TELL hears how many rows of about how many are done. Raises sandbox.Rejected or
-    sandbox.SandboxError with a sentence when the file cannot be read.
+    TELL hears how many rows of about how many are done. SINK takes the rows that can be written as
+    they are found, so that a large file does not fill the memory; without it they are in the report.
+    Raises sandbox.Rejected or sandbox.SandboxError with a sentence when the file cannot be read.
     """
-    content = reading.read(data, file_name)
-    checker = _Checker(Report(enterprise), by)
-    report = checker.report
+    report = Report(enterprise)
+    checker = _Checker(report, by, sink or report.to_write.extend)
     if reason := enterprise.why_not_open():
-        report.errors.append(Problem("", None, "", reason))
-    report.errors += [Problem(sheet, None, "", sentence) for sheet, sentence in content.faults]
-    report.warnings += [Problem(sheet, None, "", sentence) for sheet, sentence in content.notes]
-    total = content.row_count
-    for table in content.tables:
-        if not table.layout.missing:
-            for lines in _chunks(table.lines()):
-                checker.check(table, lines)
+        report.wrong(Problem("", None, "", reason))
+    total = 0
+    for sheet in reading.read(data, file_name, choices.of(enterprise)):
+        report.columns += choices.columns_of(sheet)
+        if isinstance(sheet, LeftOut):
+            note = report.wrong if sheet.is_fault else report.warn
+            note(Problem(sheet.name, None, "", sheet.sentence))
+            continue
+        total += sheet.row_count
+        report.heading_rows[sheet.name] = sheet.layout.last_row
+        for sentence in sheet.faults:
+            report.wrong(Problem(sheet.name, None, "", sentence))
+        for sentence in sheet.notes:
+            report.warn(Problem(sheet.name, None, "", sentence))
+        if not sheet.layout.missing:
+            for lines in _chunks(sheet.lines()):
+                checker.check(sheet, lines)
                 tell(report.rows, total)
-        if table.skipped:
-            rows = reading.rows_in_words(table.skipped)
-            report.warnings.append(Problem(table.name, None, "", f"{rows}{_LEFT_OUT}"))
+        for sentence in sheet.last_notes():
+            report.warn(Problem(sheet.name, None, "", sentence))
     if not report.rows and not report.errors:
-        report.errors.append(
-            Problem("", None, "", "表头下面没有退休人员。请从表头的下一行起填写。")
-        )
+        report.wrong(Problem("", None, "", "表头下面没有退休人员。请从表头的下一行起填写。"))
     return report
 
 
@@ -130,10 +201,13 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
 class _Checker:
     """One form for all rows of a workbook, and what was seen so far."""
 
-    def __init__(self, report: Report, by: User) -> None:
-        self.report, self.by = report, by
+    def __init__(self, report: Report, by: User, sink: Callable[[list[Row]], None]) -> None:
+        self.report, self.by, self.sink = report, by, sink
         self.known: dict[str, OnRecord] = {}
         self.seen: dict[str, tuple[str, int]] = {}
+        self.found: list[Row] = []
+        self.marks: dict[int, str] = {}
+        self.versions: dict[UUID, versions.Version] = {}
         self.form = RetireeForm(
             {}, enterprise=report.enterprise, directory=Directory(), known=self.known
         )
@@ -143,19 +217,20 @@ class _Checker:
         numbers = {line.row: _number(line) for line in lines}
         self.known.clear()
         self.known.update(on_record(filter(None, numbers.values()), self.report.enterprise, CHUNK))
-        first = len(self.report.to_write)
+        self.found = []
+        marks = {line.row: mark for line in lines if (mark := line.texts.pop("version", ""))}
+        known = [record.person.pk for record in self.known.values() if record.person]
+        self.marks, self.versions = marks, versions.present(known) if marks and known else {}
         for line in lines:
             self._check_line(table, line, numbers[line.row])
-        self._warn_of_signatures(self.report.to_write[first:])
+        self._warn_of_signatures()
+        self.sink(self.found)
 
     def _check_line(self, table: Table, line: Line, number: str) -> None:
         report, form = self.report, self.form
         report.rows += 1
         record = self.known.get(number, NOBODY)
-        data: dict[str, Any] = dict(line.texts)
-        if record.case:
-            data = form.values_of(record.case) | data
-        form.next_row(data, record.case)
+        form.next_row(line.texts, record.case)
         wrong = dict(line.wrong)
         for name, messages in form.errors.items():
             wrong.setdefault(name, "".join(map(str, messages)))
@@ -163,23 +238,39 @@ class _Checker:
             table.name, line.row,
         ):  # fmt: skip
             wrong.setdefault("id_number", f"与工作表“{first[0]}”第 {first[1]} 行的身份证号重复。")
-        changes = [] if wrong or not record.case else form.changes(record.case)
+        changes = [] if wrong or not record.case else form.differences(record.case)
         if changes and record.case and (reason := workflow.why_not_amend(record.case, self.by)):
             wrong["id_number"] = reason
+        if changes and (conflict := self._conflict(line, record)):
+            wrong["id_number"] = conflict
         self._note(table, line, wrong)
         self._count(table, line, bool(wrong), changes)
+
+    def _conflict(self, line: Line, record: OnRecord) -> str | None:
+        """Why a row of a roster is not taken: somebody has changed the person since it was made."""
+        mark = self.marks.get(line.row)
+        version = self.versions.get(record.person.pk) if record.person else None
+        if mark is None or version is None or mark in version.marks:
+            return None
+        return (
+            f"名册导出之后，{version.by}于 {version.at} 更改过此人的信息。为免覆盖，本行没有采用；"
+            "请重新导出名册，在新名册上更改。"
+        )
 
     def _note(self, table: Table, line: Line, wrong: dict[str, str]) -> None:
         """Errors and warnings of a row, in the order of its columns."""
         place = {column.field: n for n, column in table.layout.columns.items()}
-        for target, found in (
-            (self.report.errors, list(wrong.items())),
-            (self.report.warnings, [] if wrong else self.form.warnings),
+        for tell, found in (
+            (self.report.wrong, list(wrong.items())),
+            (self.report.warn, [] if wrong else self.form.warnings),
         ):
             for name, sentence in sorted(found, key=lambda pair: place.get(pair[0], 999)):
-                target.append(Problem(table.name, line.row, table.layout.heading(name), sentence))
+                typed = line.typed.get(name) or line.texts.get(name, "")
+                at = place.get(name, -1) + 1
+                heading = table.layout.heading(name)
+                tell(Problem(table.name, line.row, heading, sentence, name, at, typed))
 
-    def _count(self, table: Table, line: Line, is_wrong: bool, changes: list[str]) -> None:
+    def _count(self, table: Table, line: Line, is_wrong: bool, changes: list[Difference]) -> None:
         report, record = self.report, self.form.record
         if is_wrong:
             state = WRONG
@@ -193,24 +284,37 @@ class _Checker:
         else:
             state = UNCHANGED
             report.unchanged += 1
+        report.states.setdefault(table.name, {})[line.row] = state
+        labels = [change.label for change in changes]
         if state in (NEW, UPDATED):
-            report.to_write.append(
-                Row(table.name, line.row, state, self.form.cleaned_data, record, changes)
-            )
+            self.found.append(
+                Row(table.name, line.row, state, self.form.cleaned_data,
+                    record.case.pk if record.case else None,
+                    record.person.pk if record.person else None, labels)
+            )  # fmt: skip
+        if state == UPDATED and len(report.updates) < PREVIEWED_UPDATES:
+            report.updates += [
+                {"sheet": table.name, "row": line.row, "name": self.form.cleaned_data["name"],
+                 "field": change.label, "old": change.old, "new": change.new}
+                for change in changes
+            ]  # fmt: skip
         if len(report.preview) < PREVIEWED:
-            report.preview.append(_shown(table.name, line, state, changes, self.form))
+            report.preview.append(_shown(table.name, line, state, labels, self.form))
 
-    def _warn_of_signatures(self, rows: list[Row]) -> None:
+    def _warn_of_signatures(self) -> None:
         """第六条第3项: who has signed already must sign again after a printed change."""
-        cases = {row.record.case.pk: row for row in rows if row.record.case}
+        rows = {row.case: row for row in self.found if row.case}
+        if not rows:
+            return
+        cases = {record.case.pk: record for record in self.known.values() if record.case}
         signed = TransferStep.objects.filter(
-            transfer__in=cases, step=workflow.CONFIRM, state=TransferStep.State.DONE
+            transfer__in=rows, step=workflow.CONFIRM, state=TransferStep.State.DONE
         ).values_list("transfer_id", flat=True)
         for pk in signed:
-            row, case = cases[pk], cases[pk].record.case
-            self.form.speak_for(row.data, row.record)
-            if case and self.form.would_unsign(case):
-                self.report.warnings.append(Problem(row.sheet, row.number, "", _UNSIGNS))
+            row, record = rows[pk], cases[pk]
+            self.form.speak_for(row.data, record)
+            if record.case and self.form.would_unsign(record.case):
+                self.report.warn(Problem(row.sheet, row.number, "", _UNSIGNS))
 
 
 def _number(line: Line) -> str:
@@ -237,3 +341,14 @@ def _shown(
         "phone": privacy.mask(phone, "phone") if phone else "",
         "community": community.full_name if community else "",
     }  # fmt: skip
+
+
+def runs(states: dict[int, str]) -> list[tuple[int, int, str]]:
+    """States by row as runs of equal ones (first row, last row, state): most lists have few."""
+    found: list[tuple[int, int, str]] = []
+    for row, state in sorted(states.items()):
+        if found and found[-1][1] == row - 1 and found[-1][2] == state:
+            found[-1] = (found[-1][0], row, state)
+        else:
+            found.append((row, row, state))
+    return found

@@ -60,7 +60,7 @@ GROUPS: dict[str, tuple[str, ...]] = {
     "home": ("常住地", "常住地址", "现居住地", "现住址", "居住地址", "本地居住地"),
     "away": ("异地居住地", "异地居住", "异地居住地址"),
     "spouse": ("配偶情况", "配偶", "配偶信息", "配偶基本情况", "爱人情况", "爱人"),
-    "contact1": ("第一联系人", "联系人一", "联系人1", "家庭联系人", "家庭联系人一", "家庭联系人1",
+    "contact1": ("第一联系人", "联系人", "联系人一", "联系人1", "家庭联系人", "家庭联系人一", "家庭联系人1",
                  "紧急联系人", "家庭第一联系人", "家庭其他联系人", "家庭联系人情况"),
     "contact2": ("第二联系人", "联系人二", "联系人2", "家庭联系人二", "家庭联系人2",
                  "家庭第二联系人", "其他联系人"),
@@ -76,7 +76,7 @@ _ADDRESS = ("详细地址及邮政编码", "详细地址及邮编", "地址及�
 _EMPLOYER = ("工作单位", "单位", "工作单位及职务")
 _HEALTH = ("健康状况", "身体状况", "健康情况", "身体健康状况")
 _BORN = ("出生年月", "出生日期", "出生时间", "出生年月日")
-_RELATION = ("关系", "与本人关系", "与退休人员关系", "称谓")
+_RELATION = ("关系", "与本人关系", "与退休人员关系", "与联系人关系", "称谓")
 _STATUS = ("目前状况", "状况", "工作状况", "就业状况", "工作状态")
 
 _BASIC, _SOCIAL, _FAMILY, _WISH = "基本情况", "社会保障情况", "家庭情况", "个人移交意愿"
@@ -122,21 +122,24 @@ WUHAN = (
            hint="可不填，按身份证号确定"),
     Column("id_number", "身份证号", "number",
            aliases=("身份证号码", "公民身份号码", "公民身份证号码", "居民身份证号码", "居民身份证号",
-                    "证件号码", "证件号", "身份证", "身份号码", "有效身份证件号码"),
+                    "公民身份证号", "身份证件号码", "证件号码", "证件号", "身份证", "身份号码",
+                    "有效身份证件号码"),
            section=_BASIC, width=21, hint="必填，设为文本格式"),
     Column("political_status", "政治面貌", "choice", aliases=("政治面目", "党派"), section=_BASIC,
            hint="不填为群众", choices=("中共党员", "中共预备党员", "民主党派", "群众")),
     Column("health", "健康状况", aliases=_HEALTH, section=_BASIC),
     Column("former_employer", "原工作单位",
-           aliases=("工作单位", "原单位", "退休前单位", "退休前工作单位", "原所在单位", "单位名称"),
+           aliases=("工作单位", "原单位", "原单位名称", "所在单位", "退休前单位", "退休前工作单位",
+                    "原所在单位", "单位名称"),
            section=_BASIC, width=24),
     Column("former_post", "原任职务", aliases=("职务", "原职务", "退休前职务", "原任职务及职称", "职务职称",
-                                       "岗位"), section=_BASIC),
+                                       "岗位", "原岗位"), section=_BASIC),
     Column("work_started", "参加工作时间", "month",
            aliases=("参加工作年月", "参工时间", "工作时间", "参加工作日期"), section=_BASIC,
            hint="如 1968-09"),
     Column("retired", "退休年月", "month",
-           aliases=("退休时间", "退休日期", "离退休时间", "离退休年月", "正式退休时间", "办理退休时间"),
+           aliases=("退休时间", "退休日期", "离退休时间", "离退休年月", "正式退休时间", "办理退休时间",
+                    "批准退休时间"),
            section=_BASIC, hint="必填，如 2015-03"),
     Column("archive_place", "档案存放地点", aliases=("档案存放地", "档案所在地", "档案存放单位",
                                            "人事档案存放地点", "档案保管单位"),
@@ -149,13 +152,18 @@ WUHAN = (
            hint="不填为正常退休", choices=_words(RetirementKind)),
     Column("hobbies", "兴趣及爱好", aliases=("兴趣爱好", "爱好"), section=_BASIC),
     Column("special_groups", "特殊人员", "choice",
-           aliases=("特殊人员类别", "特殊群体", "特殊情况"), section=_BASIC, width=16,
+           aliases=("特殊人员类别", "特殊人员类型", "特殊群体", "特殊群体类别", "特殊人群", "特殊情况"),
+           section=_BASIC, width=16,
            hint="孤寡、重病、高龄、特困、独居、伤残等，几项以“、”分开"),
-    Column("low_income", "是否享受低保", "choice", aliases=("低保", "享受低保", "低保情况"),
+    Column("low_income", "是否享受低保", "choice", aliases=("低保", "是否低保", "享受低保", "低保情况",
+                                                      "是否享受最低生活保障"),
            section=_SOCIAL, width=8, choices=("是", "否")),
-    Column("pension_place", "养老保险", aliases=("养老保险关系所在地", "养老关系所在地"),
+    Column("pension_place", "养老保险", aliases=("养老保险关系所在地", "养老关系所在地",
+                                              "养老保险所在地", "养老保险参保地", "养老保险缴纳地"),
            group="social", leaves=("养老保险", "养老", "基本养老保险"), section=_SOCIAL),
-    Column("medical_place", "医疗保险", aliases=("医疗保险关系所在地", "医保关系所在地"),
+    Column("medical_place", "医疗保险", aliases=("医疗保险关系所在地", "医保关系所在地",
+                                               "医疗保险所在地", "医保所在地", "医疗保险参保地",
+                                               "医疗保险缴纳地"),
            group="social", leaves=("医疗保险", "医疗", "医保", "基本医疗保险"), section=_SOCIAL),
     Column("insurances", "参保情况", "choice", aliases=("参保险种", "社保参保情况", "参加社会保险情况"),
            section=_SOCIAL, width=18, hint="养老保险、医疗保险、工伤保险"),
@@ -166,10 +174,12 @@ WUHAN = (
            aliases=("统筹外待遇", "社保统筹外待遇", "统筹外费用"), section=_SOCIAL, width=18),
     Column("residence", "居住情况", "choice", aliases=("居住类型", "居住地类别"), section=_FAMILY,
            choices=_words(Residence)),
-    *_place("household", "户口所在地", "户籍所在地", "户籍地址", "户口地址", "户籍地", "户口所在地详细地址"),
+    *_place("household", "户口所在地", "户籍所在地", "户籍地址", "户口地址", "户籍地", "户口地",
+            "户口所在地详细地址"),
     *_place("home", "常住地", "常住地址", "现居住地", "现住址", "家庭住址", "居住地址", "居住地", "住址",
-            "家庭地址", "现居住地址", "常住地详细地址",
-            phones=(*_PHONE, "本人电话", "本人联系电话", "退休人员联系电话")),
+            "家庭地址", "家庭详细住址", "家庭现住址", "现居住地址", "居住详细地址", "常住地详细地址",
+            phones=(*_PHONE, "移动电话", "本人电话", "本人手机", "本人手机号", "本人手机号码", "本人联系电话",
+                    "退休人员电话", "退休人员联系电话")),
     *_place("away", "异地居住地", "异地居住地址"),
     Column("spouse_name", "姓名", group="spouse", leaves=_NAME, section=_FAMILY),
     Column("spouse_born", "出生年月", "month", group="spouse", leaves=_BORN, section=_FAMILY),
@@ -190,7 +200,8 @@ WUHAN = (
 
 OURS = (
     Column("community", "接收社区", "area",
-           aliases=("接收社区(村)", "移交社区", "接收街道社区", "社区", "所属社区", "拟移交社区"),
+           aliases=("接收社区(村)", "移交社区", "接收街道社区", "社区", "社区名称", "接收社区名称", "所属社区",
+                    "拟移交社区"),
            section=_OURS, width=28, hint="不填则按移交意愿从地址识别"),
     Column("archive_area", "档案接收地", "area", aliases=("人事档案接收地",), section=_OURS, width=14,
            hint="县（市、区）；不填为接收社区所在县"),
@@ -198,7 +209,7 @@ OURS = (
            section=_OURS, width=8, choices=_words(PersonnelKind)),
     Column("employment_kind", "用工身份", "choice", aliases=("用工性质", "职工性质"), section=_OURS,
            width=8, hint="不填按工作表名称", choices=_words(EmploymentKind)),
-    Column("pension_bank", "养老金发放银行", aliases=("养老金发放机构", "发放银行", "开户银行"),
+    Column("pension_bank", "养老金发放银行", aliases=("养老金发放机构", "发放银行", "开户银行", "开户行"),
            section=_OURS, width=16),
     Column("certified_on", "资格认证日期", "day",
            aliases=("最近一次资格认证日期", "资格认证时间", "认证日期"), section=_OURS, width=14),
@@ -208,25 +219,50 @@ OURS = (
     Column("party_joined_on", "入党时间", "month", aliases=("入党日期", "入党年月"),
            section=_PARTY),
     Column("party_full_on", "转正时间", "month", aliases=("转正日期", "转正年月"), section=_PARTY),
-    Column("party_branch", "原所在党组织", aliases=("所在党组织", "原党组织", "党组织", "所在党支部", "党支部"),
+    Column("party_branch", "原所在党组织", aliases=("所在党组织", "原党组织", "党组织", "所在党支部", "党支部",
+                                               "党支部名称", "党组织关系所在地"),
            section=_PARTY, width=24),
-    Column("party_dues_until", "党费交至", "month", aliases=("党费交纳至", "党费缴至", "党费缴纳至"),
+    Column("party_dues_until", "党费交至", "month", aliases=("党费交纳至", "党费缴至", "党费缴纳至",
+                                                  "党费交至年月", "党费缴至年月"),
            section=_PARTY),
 )  # fmt: skip
 
 COLUMNS = (*WUHAN, *OURS)
-BY_FIELD = {column.field: column for column in COLUMNS}
+# Stands in our rosters only: which version of the person the row was made from (`versions`).
+VERSION = Column("version", "信息版本")
+READ = (*COLUMNS, VERSION)
+BY_FIELD = {column.field: column for column in READ}
 REQUIRED = ("name", "id_number", "retired")
 # Columns of other sheets and of our rosters that carry nothing to import.
 IGNORED = frozenset({
     "序号", "编号", "序", "no", "年龄", "备注", "案卷编号", "状态", "移交单位", "案卷状态", "建案时间",
-    "移交主体", "结果", "问题", "退休人员签字", "填表日期", "联系卡号", "台账号",
+    "移交主体", "建案日期", "结果", "问题", "退休人员签字", "填表日期", "联系卡号", "台账号",
 })  # fmt: skip
+
+_MENDING = {
+    "number": "把单元格设为“文本”格式，按证件或原件逐位重新填写。",
+    "month": "写成“1965-03”的样式。",
+    "day": "写成“1965-03-12”的样式。",
+    "area": "写明县（市、区）、街道（乡镇）和社区（村）的全名。",
+    "text": "按原件改正；过长的请删减。",
+}
+
+
+def mending(field: str) -> str:
+    """How to put a wrong cell of FIELD right."""
+    column = BY_FIELD.get(field)
+    if column is None:
+        return "按问题说明改正。"
+    if column.choices:
+        return f"可填：{'、'.join(column.choices)}。"
+    return _MENDING.get(column.kind, "按问题说明改正。")
+
 
 # --- the template -------------------------------------------------------------------------------
 
 TITLE = "咸宁市国有企业退休人员社会化管理服务基本信息表"
 HELP_SHEET = "填写说明"
+PROBLEM_SHEET = "问题"  # at the end of the marked file
 SHEETS = tuple(str(label) for label in EmploymentKind.labels)
 FIRST_ROW = 9  # of data; 1-3 titles, 4-7 headings, 8 numbers of the columns
 _LAST_ROW = 5000

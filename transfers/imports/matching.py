@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from itertools import count
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from transfers.imports.columns import (
     BY_FIELD,
     COLUMNS,
     GROUPS,
     IGNORED,
+    READ,
     REQUIRED,
     STRONG_GROUPS,
     Column,
@@ -18,14 +22,16 @@ from transfers.imports.columns import (
 from xianning import standards
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
-    from xianning.workbook import Sheet
+    from xianning.workbook import Row, Sheet
 
 SEARCHED = 40  # rows from the top in which the headings are looked for
 _HINT = re.compile(r"[(\[【].*?[)\]】]")
 _NUMBERED = re.compile(r"^[0-9]{1,2}[.、]")
 _MARKS = re.compile(r"[\s*:/\\_\-—.·]+")
+LONGEST = 120  # characters of a heading that are shown and compared
+NOTHING_CHOSEN: Mapping[str, str] = MappingProxyType({})
 
 
 def normal(text: str) -> str:
@@ -46,7 +52,7 @@ def _plain_words(column: Column) -> frozenset[str]:
     return _normals((*own, *column.aliases))
 
 
-PLAIN: dict[str, Column] = {word: c for c in reversed(COLUMNS) for word in _plain_words(c)}
+PLAIN: dict[str, Column] = {word: c for c in reversed(READ) for word in _plain_words(c)}
 GROUP_OF: dict[str, str] = {
     word: group for group, words in reversed(GROUPS.items()) for word in _normals(words)
 }
@@ -60,6 +66,26 @@ _KNOWN = PLAIN.keys() | GROUP_OF.keys() | {word for leaves in LEAVES.values() fo
 _LONGEST_FIRST = sorted(GROUP_OF, key=len, reverse=True)
 
 
+How = Literal["found", "chosen", "left out", "ignored", "unknown", "doubled"]
+
+
+class Heading(NamedTuple):
+    """One column of a sheet as its user headed it.
+
+    KEY tells it from the others of its sheet; a choice made by hand is remembered by it. FIELD is
+    what is read from the column, AUTOMATIC what would be without a choice; each may be nothing.
+    HOW: found by its words; chosen by hand; left out by hand; ignored, because such a column never
+    carries anything; unknown; or doubled, because another column is read for the same.
+    """
+
+    place: int  # from 0
+    text: str  # the user's own words
+    key: str
+    field: str
+    automatic: str
+    how: How
+
+
 @dataclass
 class Layout:
     """Where the headings of a sheet end, and what its columns are."""
@@ -67,8 +93,11 @@ class Layout:
     last_row: int
     columns: dict[int, Column] = field(default_factory=dict)  # by place, from 0
     headings: dict[str, str] = field(default_factory=dict)  # by field, the user's own words
-    unknown: list[str] = field(default_factory=list)
-    doubled: list[str] = field(default_factory=list)
+    all: list[Heading] = field(default_factory=list)  # every column with a heading, by place
+
+    def texts(self, how: How) -> list[str]:
+        """The user's own words over the columns that came out as HOW."""
+        return [heading.text for heading in self.all if heading.how == how]
 
     @property
     def missing(self) -> list[str]:
@@ -77,26 +106,42 @@ class Layout:
 
     def heading(self, name: str) -> str:
         """What the user calls the column of field NAME (our word when he has none)."""
-        return self.headings.get(name) or _full_heading(BY_FIELD[name])
+        return self.headings.get(name) or full_heading(BY_FIELD[name])
 
 
-def _full_heading(column: Column) -> str:
+def full_heading(column: Column) -> str:
     group = GROUPS[column.group][0] if column.group else ""
     return column.heading if not group or column.heading == group else f"{group}/{column.heading}"
 
 
-def find(sheet: Sheet) -> Layout | None:
-    """The layout of SHEET, or None when it has no headings 姓名 and 身份证号."""
+def find(sheet: Sheet, chosen: Mapping[str, str] = NOTHING_CHOSEN) -> Layout | None:
+    """The layout of SHEET, or None when no column of it is 身份证号.
+
+    CHOSEN: what somebody said by hand that a heading means, by its key (see `Heading`); it goes
+    before the matching by words. Nothing ("") is a column that is not to be read.
+    """
     grid = _top(sheet)
-    anchor = _first(grid, _NUMBERS)
-    if anchor is None:
-        return None
+    numbers = _NUMBERS | {key for key, name in chosen.items() if name == "id_number"}
+    anchor = _first(grid, numbers) or _likely(sheet, chosen)
+    layout = _lay_out(grid, anchor, chosen) if anchor else None
+    return layout if layout and "id_number" in layout.headings else None
+
+
+def headings_only(sheet: Sheet, chosen: Mapping[str, str] = NOTHING_CHOSEN) -> Layout | None:
+    """What could be the headings of a sheet without 身份证号, so that somebody can say it by hand."""
+    grid = _top(sheet)
+    anchor = _first(grid, _NAMES) or _likely(sheet, chosen)
+    layout = _lay_out(grid, anchor, chosen) if anchor else None
+    return layout if layout and len(layout.all) >= len(REQUIRED) else None
+
+
+def _lay_out(grid: Grid, anchor: tuple[int, int], chosen: Mapping[str, str]) -> Layout:
     bottom = _bottom(grid, *anchor)
     _spread_groups(grid, bottom)
     paths = {place: _path(grid, place, bottom) for place in sorted({c for _, c in grid})}
     layout = Layout(bottom)
-    _match(layout, {place: path for place, path in paths.items() if path})
-    return layout if "id_number" in layout.headings else None
+    _match(layout, {place: path for place, path in paths.items() if path}, chosen)
+    return layout
 
 
 def has_names(sheet: Sheet) -> bool:
@@ -107,6 +152,39 @@ def has_names(sheet: Sheet) -> bool:
         return False
     row = [normal(text) for (number, _), text in grid.items() if number == anchor[0]]
     return sum(word in _KNOWN for word in row) >= 3
+
+
+_FACT = re.compile(r"[0-9]{5,}|[0-9]{4}[.年/\-][0-9]")
+_ANSWERS = _normals(("男", "女", "是", "否", "有", "无", "汉", "汉族", "群众", "党员", "中共党员"))
+
+
+def _likely(sheet: Sheet, chosen: Mapping[str, str]) -> tuple[int, int] | None:
+    """Where headings in words of their own may stand: a row of words with something below it.
+
+    A row with a number of a person, a date or an answer such as 男 is a person, not headings.
+    """
+    best: tuple[int, tuple[int, int]] | None = None
+    for row in sheet.rows[:-1]:
+        if row.number > SEARCHED:
+            break
+        words = _words_only(row)
+        if len(set(words.values())) < 3:
+            continue
+        known = sum(word in _KNOWN or bool(chosen.get(word)) for word in words.values())
+        if best is None or known > max(best[0], 1):
+            best = known, (row.number, min(words))
+    return best[1] if best else None
+
+
+def _words_only(row: Row) -> dict[int, str]:
+    """The words of a row by place; nothing when it holds anything but words."""
+    texts = {n: standards.fold(cell.text) for n, cell in enumerate(row.cells()) if cell}
+    words = {place: normal(text) for place, text in texts.items()}
+    plain = all(kind in "tT." for kind in row.kinds) and not any(
+        len(text) > LONGEST or _FACT.search(text) or words[place] in _ANSWERS
+        for place, text in texts.items()
+    )
+    return {place: word for place, word in words.items() if word} if plain else {}
 
 
 # --- the headings -------------------------------------------------------------------------------
@@ -188,23 +266,87 @@ def _path(grid: Grid, place: int, bottom: int) -> list[str]:
 # --- matching -----------------------------------------------------------------------------------
 
 
-def _match(layout: Layout, paths: dict[int, list[str]]) -> None:
+def _match(layout: Layout, paths: dict[int, list[str]], chosen: Mapping[str, str]) -> None:
+    names = _names(paths)
+    by_hand = {chosen.get(key, "") for key, _ in names.values()}
     group, before = "", -1
     for place, path in paths.items():
-        column = _column(path, group if before == place - 1 else "", layout.headings)
-        before = place
+        key, words = names[place]
+        found = _column(path, group if before == place - 1 else "", layout.headings)
+        wanted = chosen.get(key)
+        column = found if wanted is None else BY_FIELD.get(wanted)
+        before, group = place, column.group if column else ""
         if column is None:
-            group = ""
-            if normal(path[-1]) not in _SKIPPED:
-                layout.unknown.append(path[-1])
-            continue
-        group = column.group
-        if column.field in layout.headings:
-            layout.doubled.append(path[-1])
-            continue
-        layout.columns[place] = column
-        layout.headings[column.field] = _shown(path, column)
+            ignored = wanted is None and normal(path[-1]) in _SKIPPED
+            how: How = "ignored" if ignored else "unknown" if wanted is None else "left out"
+        elif column.field in layout.headings or (wanted is None and column.field in by_hand):
+            how = "doubled"
+        else:
+            how = "found" if wanted is None else "chosen"
+            layout.columns[place] = column
+            layout.headings[column.field] = _cut(_shown(path, column))
+        read = column.field if column and place in layout.columns else ""
+        layout.all.append(Heading(place, words, key, read, found.field if found else "", how))
     _tell_apart(layout.headings)
+
+
+# --- what tells a column from the others --------------------------------------------------------
+
+Named = tuple[str, str]  # key, the user's own words
+
+
+def _names(paths: dict[int, list[str]]) -> dict[int, Named]:
+    """Key and words of each column: its heading alone if no other has the same.
+
+    Else the one above it belongs to it, a hint in brackets, the heading on its left, or a count.
+    """
+    names: dict[int, Named] = {}
+
+    def leaf(place: int) -> Named:
+        return normal(paths[place][-1]), paths[place][-1]
+
+    def below_another(place: int) -> Named:
+        path = paths[place][-2:]
+        return ("".join(map(normal, path)), "/".join(path)) if len(path) == 2 else ("", "")
+
+    def with_hint(place: int) -> Named:
+        text = paths[place][-1]
+        return _MARKS.sub("", text).lower(), text
+
+    def beside_another(place: int) -> Named:
+        left = max((other for other in names if other < place), default=None)
+        if left is None:
+            return "", ""
+        return names[left][0] + normal(paths[place][-1]), f"{names[left][1]}/{paths[place][-1]}"
+
+    for spelling in (leaf, below_another, with_hint, beside_another):
+        _take_unique(names, [place for place in paths if place not in names], spelling)
+    for place in paths:
+        if place not in names:
+            taken = {key for key, _ in names.values()}
+            start = _cut(normal(paths[place][-1]), LONGEST - 4)
+            names[place] = next(
+                (f"{start}{n}", _cut(f"{paths[place][-1]}（第 {n} 列）"))
+                for n in count(1)
+                if f"{start}{n}" not in taken
+            )
+    return dict(sorted(names.items()))
+
+
+def _take_unique(
+    names: dict[int, Named], places: list[int], spelling: Callable[[int], Named]
+) -> None:
+    """Name those of PLACES whose SPELLING nobody else has."""
+    spelled = {place: tuple(map(_cut, spelling(place))) for place in places}
+    often = Counter(key for key, _ in spelled.values())
+    taken = {key for key, _ in names.values()}
+    for place, (key, words) in spelled.items():
+        if key and often[key] == 1 and key not in taken:
+            names[place] = key, words
+
+
+def _cut(text: str, longest: int = LONGEST) -> str:
+    return text[:longest]
 
 
 def _tell_apart(headings: dict[str, str]) -> None:

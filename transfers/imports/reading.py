@@ -4,22 +4,30 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from transfers.choices import EmploymentKind
 from transfers.imports import matching
-from transfers.imports.columns import HELP_SHEET, Column
+from transfers.imports.columns import HELP_SHEET, PROBLEM_SHEET, Column
 from xianning import standards, workbook
 from xianning.sandbox import Rejected
+from xianning.workbook import Sheet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from transfers.imports.matching import Layout
-    from xianning.workbook import Cell, Row, Sheet
+    from xianning.workbook import Cell, OpenSheet, Row
 
 NO_HEADINGS = (
     "没有找到“姓名”和“身份证号”两列。请确认表头中有这两列（上面可以有标题），也可以下载模板对照。"
+)
+ONLY_HIDDEN = "名单只在隐藏的工作表中。请取消隐藏（在工作表标签上按右键）后重新上传。"
+NAMED_OTHERWISE = (
+    "没有认出“姓名”和“身份证号”两列。如果表头用的是别的叫法，请在“核对表头”中指明各列是什么，"
+    "再重新检查；也可以下载模板对照。"
 )
 NUMERIC_ID = "身份证号是数字格式，Excel 会丢失后几位，请把该列设为文本后重新填写。"
 NUMERIC_PHONE = "电话是数字格式，区号前的 0 会丢失，请把该列设为文本后重新填写。"
@@ -33,6 +41,7 @@ JANUARY_OR_OCTOBER = (
 )
 # What people write for nothing; 0 is what a formula makes of an empty cell.
 _BLANK = frozenset({"", "0", "/", "\\", "-", "--", "—", "——", "、", "."})
+_LONGEST_BLANK = 12  # with white space around it
 _NOTHING = frozenset({"无", "暂无", "没有", "不详", "未知", "不清楚"})
 _FOOTER = re.compile(
     r"合计|总计|小计|共计|共[0-9]+人|填表|填报|制表|审核|复核|经办|负责人|单位负责|单位\(|移交单位|"
@@ -43,29 +52,40 @@ _LONG = 12  # digits
 
 
 class Line(NamedTuple):
-    """One person of a sheet: text by field, and cells that cannot be taken, by field."""
+    """One person of a sheet: text by field, and of cells that cannot be taken why, and their text."""
 
     row: int
     texts: dict[str, str]
     wrong: dict[str, str]
+    typed: dict[str, str]
 
 
 @dataclass
 class Table:
-    """A sheet with people. `notes`: what the user should know of what was left out."""
+    """A sheet with people; `faults` and `notes` are sentences about it for the user.
+
+    The rows come from a file that is still being read: `lines` can be taken once, and the rows that
+    were left out are known after that.
+    """
 
     name: str
     layout: Layout
-    rows: list[Row]
+    top: list[Row]  # the first rows, those of the headings included
+    rows: Iterable[Row]
+    row_count: int  # at most so many people
     employment: str
+    faults: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     skipped: list[int] = field(default_factory=list)  # rows of totals, signatures, remarks
+    hidden: list[int] = field(default_factory=list)
 
     def lines(self) -> Iterator[Line]:
         """The people, in the user's order; blank rows, totals and signatures are left out."""
         for row in self.rows:
             if row.number <= self.layout.last_row:
                 continue
+            if row.hidden:
+                self.hidden.append(row.number)
             cells = row.cells()
             line = self._line(row.number, cells)
             if line is None:
@@ -77,13 +97,14 @@ class Table:
                 yield line
 
     def _line(self, number: int, cells: list[Cell | None]) -> Line | None:
-        line = Line(number, {}, {})
+        line = Line(number, {}, {}, {})
         for place, column in self.layout.columns.items():
             cell = cells[place] if place < len(cells) else None
             if cell is None or _is_blank(cell, column):
                 continue
             if sentence := _why_wrong(cell, column):
                 line.wrong[column.field] = sentence
+                line.typed[column.field] = cell.text
             else:
                 line.texts[column.field] = _text(cell, column)
         if not line.texts and not line.wrong:
@@ -93,6 +114,15 @@ class Table:
             line.texts["employment_kind"] = self.employment
         return line
 
+    def last_notes(self) -> list[str]:
+        """What is known after all rows were taken."""
+        found = []
+        if self.hidden:
+            found.append(f"{rows_in_words(self.hidden)}是隐藏的行，也已读取。")
+        if self.skipped:
+            found.append(f"{rows_in_words(self.skipped)}是合计、签字或说明，没有读取。")
+        return found
+
     def _is_heading_again(self, line: Line) -> bool:
         """Headings repeated for each printed page."""
         return matching.normal(line.texts.get("id_number", "")) == matching.normal(
@@ -100,64 +130,85 @@ class Table:
         )
 
 
-@dataclass
-class Content:
-    """What a workbook holds: sheets with people, remarks on others, and sheets that lack columns."""
+class LeftOut(NamedTuple):
+    """A sheet that is not read, and why; IS_FAULT: nothing of the file can be taken then.
 
-    tables: list[Table]
-    notes: list[tuple[str, str]]  # sheet, sentence
-    faults: list[tuple[str, str]]
-
-    @property
-    def row_count(self) -> int:
-        """At most so many people."""
-        return sum(
-            row.number > table.layout.last_row for table in self.tables for row in table.rows
-        )
-
-
-def read(data: bytes, file_name: str | None = None) -> Content:
-    """Read a workbook in the sandbox and find its people.
-
-    Raises sandbox.Rejected or sandbox.SandboxError with a sentence when it cannot be read, and
-    when no sheet has the headings 姓名 and 身份证号.
+    LAYOUT is what may be its headings, with which somebody can say by hand what its columns are.
     """
-    content = Content([], [], [])
-    for sheet in workbook.read(data, file_name):
-        _take(sheet, content)
-    if not content.tables and not content.faults:
-        raise Rejected(NO_HEADINGS)
-    return content
+
+    name: str
+    sentence: str
+    is_fault: bool = False
+    layout: Layout | None = None
+    top: tuple[Row, ...] = ()
 
 
-def _take(sheet: Sheet, content: Content) -> None:
-    if sheet.name == HELP_SHEET or not sheet.rows:
+def read(
+    data: bytes,
+    file_name: str | None = None,
+    chosen: Mapping[str, str] = matching.NOTHING_CHOSEN,
+) -> Iterator[Table | LeftOut]:
+    """The sheets of a workbook, read in the sandbox, each as its people or why it is left out.
+
+    CHOSEN: what headings mean by a choice made by hand (`choices.of`). Take the lines of a table
+    before the next sheet. Raises sandbox.Rejected or sandbox.SandboxError with a sentence when the
+    file cannot be read (possibly after many rows), and when no sheet has the headings 姓名 and
+    身份证号 nor others that somebody could explain.
+    """
+    useful, explainable, hidden = False, "", ""
+    for sheet in workbook.stream(data, file_name):
+        found = _take(sheet, chosen)
+        if found is None:
+            continue
+        useful = useful or isinstance(found, Table) or found.is_fault
+        if isinstance(found, LeftOut):
+            hidden = hidden or (found.name if sheet.hidden else "")
+            explainable = explainable or (found.name if found.layout else "")
+        yield found
+    if useful:
         return
-    layout = matching.find(sheet)
+    if not hidden and not explainable:
+        raise Rejected(NO_HEADINGS)
+    yield LeftOut(hidden or explainable, ONLY_HIDDEN if hidden else NAMED_OTHERWISE, is_fault=True)
+
+
+def _take(sheet: OpenSheet, chosen: Mapping[str, str]) -> Table | LeftOut | None:
+    top = list(islice(sheet.rows, matching.SEARCHED))
+    if sheet.name == HELP_SHEET or not top:
+        return None
+    head = Sheet(sheet.name, sheet.hidden, top, sheet.merged)
+    layout = matching.find(head, chosen)
     if sheet.hidden:
-        if layout:
-            content.notes.append((sheet.name, "这是隐藏的工作表，没有读取；如需导入请取消隐藏。"))
-    elif layout is None and matching.has_names(sheet):
-        content.faults.append((sheet.name, "有“姓名”列，但没有“身份证号”列，无法导入这张工作表。"))
-    elif layout is None:
-        content.notes.append((sheet.name, "没有“姓名”和“身份证号”列，没有读取。"))
-    else:
-        content.tables.append(_table(sheet, layout, content))
+        words = "这是隐藏的工作表，没有读取；如需导入请取消隐藏。"
+        return LeftOut(sheet.name, words) if layout else None
+    if layout is not None:
+        return _table(sheet, top, layout)
+    if sheet.name == PROBLEM_SHEET:
+        return None
+    explained = matching.headings_only(head, chosen)
+    if matching.has_names(head):
+        words = "有“姓名”列，但没有“身份证号”列，无法导入这张工作表。"
+        return LeftOut(sheet.name, words, True, explained, tuple(top))
+    words = "没有“姓名”和“身份证号”列，没有读取。"
+    return LeftOut(sheet.name, words, False, explained, tuple(top))
 
 
-def _table(sheet: Sheet, layout: Layout, content: Content) -> Table:
-    for heading in layout.missing:
-        content.faults.append((sheet.name, f"缺少“{heading}”列。"))
-    for heading in layout.doubled:
-        content.faults.append((sheet.name, f"“{heading}”与另一列重复，请只保留一列。"))
-    if layout.unknown:
-        words = "、".join(layout.unknown[:10])
-        more = f"等 {len(layout.unknown)} 列" if len(layout.unknown) > 10 else ""
-        content.notes.append((sheet.name, f"以下列没有对应的内容，没有读取：{words}{more}。"))
-    hidden = [row.number for row in sheet.rows if row.hidden and row.number > layout.last_row]
-    if hidden:
-        content.notes.append((sheet.name, f"{rows_in_words(hidden)}是隐藏的行，也已读取。"))
-    return Table(sheet.name, layout, sheet.rows, _employment(sheet.name))
+def _table(sheet: OpenSheet, top: list[Row], layout: Layout) -> Table:
+    count = max(sheet.row_count - layout.last_row, 0)
+    rows = chain(top, sheet.rows)
+    table = Table(sheet.name, layout, top, rows, count, _employment(sheet.name))
+    table.faults += [f"缺少“{heading}”列。" for heading in layout.missing]
+    table.faults += [f"“{text}”与另一列重复，请只保留一列。" for text in layout.texts("doubled")]
+    if unknown := layout.texts("unknown"):
+        table.notes.append(f"以下列没有对应的内容，没有读取：{_some(unknown)}。")
+    if left_out := layout.texts("left out"):
+        table.notes.append(f"以下列已在“核对表头”中指明不读取：{_some(left_out)}。")
+    return table
+
+
+def _some(headings: list[str]) -> str:
+    more = f"等 {len(headings)} 列" if len(headings) > 10 else ""
+    return "、".join(headings[:10]) + more
 
 
 def rows_in_words(numbers: list[int]) -> str:
@@ -177,13 +228,15 @@ def _employment(sheet: str) -> str:
 
 
 def _is_blank(cell: Cell, column: Column) -> bool:
-    text = cell.text.strip()
-    if len(text) > 4:
-        return False
-    text = standards.fold(text)
+    return len(cell.text) < _LONGEST_BLANK and _says_nothing(cell.text, column.kind)
+
+
+@lru_cache(maxsize=4096)
+def _says_nothing(text: str, kind: str) -> bool:
+    text = standards.fold(text.strip())
     if text in _BLANK:
         return True
-    return column.kind in {"number", "month", "day", "area"} and text in _NOTHING
+    return kind in {"number", "month", "day", "area"} and text in _NOTHING
 
 
 def _why_wrong(cell: Cell, column: Column) -> str | None:
@@ -226,7 +279,7 @@ def _settle_month(line: Line) -> None:
     if written in {f"{year}01", f"{year}10"}:
         line.texts["born"] = written
     else:
-        del line.texts["born"]
+        line.typed["born"] = line.texts.pop("born")
         line.wrong["born"] = JANUARY_OR_OCTOBER
 
 

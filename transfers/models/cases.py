@@ -51,7 +51,8 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
 class Transfer(Record):
     """A case: one retiree on the way from one enterprise to one community.
 
-    The desks of 第五条 are columns, because scope must be found by an index: `enterprise` files,
+    The desks of 第五条 are columns, because scope must be found by an index (each has one with the id,
+    so the foreign key needs none of its own): `enterprise` files,
     `authority` is the area whose SASAC lists the enterprise and whose HR verifies the treatment,
     `archive_area` the social-insurance agency, `community` the receiver of 第六条第5项, and
     `party_area` the Party organisation of long-term residence (empty for non-members).
@@ -67,22 +68,23 @@ class Transfer(Record):
         Retiree, models.PROTECT, related_name="transfers", verbose_name="退休人员"
     )
     enterprise = models.ForeignKey(
-        "enterprises.Enterprise", models.PROTECT, related_name="transfers", verbose_name="移交单位"
-    )
+        "enterprises.Enterprise", models.PROTECT, related_name="transfers", verbose_name="移交单位",
+        db_index=False,
+    )  # fmt: skip
     authority = models.ForeignKey(
-        "communities.Area", models.PROTECT, related_name="+", verbose_name="主管层级"
+        "communities.Area", models.PROTECT, related_name="+", verbose_name="主管层级", db_index=False
     )
     community = models.ForeignKey(
         "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
-        verbose_name="接收社区",
+        verbose_name="接收社区", db_index=False,
     )  # fmt: skip
     archive_area = models.ForeignKey(
         "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
-        verbose_name="档案接收地",
+        verbose_name="档案接收地", db_index=False,
     )  # fmt: skip
     party_area = models.ForeignKey(
         "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
-        verbose_name="长期居住地党组织",
+        verbose_name="长期居住地党组织", db_index=False,
     )  # fmt: skip
     state = models.CharField("状态", max_length=6, choices=State, default=State.OPEN)
     form_version = models.PositiveSmallIntegerField("表格版本", default=1)
@@ -95,10 +97,17 @@ class Transfer(Record):
     )
     filed_at = models.DateTimeField("建案时间", default=timezone.now)
     filed_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="建案人"
-    )
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", verbose_name="建案人",
+        db_index=False,
+    )  # fmt: skip
     closed_at = models.DateTimeField("办结时间", null=True, blank=True)
-    history = HistoricalRecords()
+    # A history is read by its case: indexes of the other columns would only slow the writing.
+    history = HistoricalRecords(
+        no_db_index=[
+            "number", "retiree", "enterprise", "authority", "community", "archive_area", "party_area",
+            "batch", "filed_by",
+        ]
+    )  # fmt: skip
 
     objects = TransferQuerySet.as_manager()
 
@@ -184,19 +193,24 @@ class TransferStep(models.Model):
         DONE = "done", "已办"
         SKIPPED = "skipped", "不适用"
 
-    transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="steps")
+    # Indexes: the case by `step_once`, the desks by those below; more would slow a large import.
+    transfer = models.ForeignKey(Transfer, models.CASCADE, related_name="steps", db_index=False)
     step = models.CharField("步骤", max_length=12)
     role = models.CharField(max_length=20)
-    area = models.ForeignKey("communities.Area", models.PROTECT, null=True)
-    enterprise = models.ForeignKey("enterprises.Enterprise", models.PROTECT, null=True)
+    area = models.ForeignKey("communities.Area", models.PROTECT, null=True, db_index=False)
+    enterprise = models.ForeignKey(
+        "enterprises.Enterprise", models.PROTECT, null=True, db_index=False
+    )
     state = models.CharField("状态", max_length=8, choices=State)
     returned = models.BooleanField("被退回", default=False)
     opened_at = models.DateTimeField("转入时间", null=True)
     done_at = models.DateTimeField("办结时间", null=True)
     done_by = models.ForeignKey(
-        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+"
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
     )
-    done_office = models.ForeignKey("xianning.Office", models.PROTECT, null=True, related_name="+")
+    done_office = models.ForeignKey(
+        "xianning.Office", models.PROTECT, null=True, related_name="+", db_index=False
+    )
 
     class Meta:
         ordering = ["id"]
@@ -248,11 +262,17 @@ class StepEvent(Record):
         INVALIDATE = "invalidate", "签字失效"
         END = "end", "终止"
 
-    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="events")
+    transfer = models.ForeignKey(
+        Transfer, models.PROTECT, related_name="events", db_index=False
+    )
     step = models.CharField(max_length=12)
     verb = models.CharField(max_length=10, choices=Verb)
-    by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
-    office = models.ForeignKey("xianning.Office", models.PROTECT, null=True, related_name="+")
+    by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, related_name="+", db_index=False
+    )
+    office = models.ForeignKey(
+        "xianning.Office", models.PROTECT, null=True, related_name="+", db_index=False
+    )
     at = models.DateTimeField(default=timezone.now)
     code = models.CharField(max_length=12, blank=True)
     reason = models.CharField(max_length=300, blank=True)

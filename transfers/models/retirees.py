@@ -140,7 +140,7 @@ class Retiree(Record):
     party_branch = models.CharField("原所在党组织", max_length=80, blank=True)
     party_dues_until = models.DateField("党费交至", null=True, blank=True)
     erased_at = models.DateTimeField("删除时间", null=True, blank=True, editable=False)
-    history = HistoricalRecords()
+    history = HistoricalRecords(no_db_index=["id_index"])
 
     objects = RetireeQuerySet.as_manager()
 

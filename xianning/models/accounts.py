@@ -62,6 +62,14 @@ class User(Traced, AbstractUser):  # type: ignore[django-manager-missing]  # otp
     def get_full_name(self) -> str:
         return self.full_name
 
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """The time of a new password is saved with it, also into the history."""
+        if self._password is not None:  # a new one; the same one hashed anew leaves nothing here
+            self.password_changed_at = timezone.now()
+            if kwargs.get("update_fields") is not None:
+                kwargs["update_fields"] = {*kwargs["update_fields"], "password_changed_at"}
+        super().save(*args, **kwargs)
+
     def roles_held(self) -> set[str]:
         """Slugs of the roles of the offices this user acts for."""
         return set(Office.objects.filter(membership__user=self).values_list("role", flat=True))

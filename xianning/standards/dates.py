@@ -12,11 +12,11 @@ _EARLIEST = date(1900, 3, 1)
 _LATEST = date(2100, 12, 31)
 _OUT_OF_RANGE = "日期应在1900年3月至2100年12月之间。"
 
-_MARK = f"[/.。{DASHES}]"
+_MARK = f"[/.。、,·{DASHES}]"
 _WRITTEN = re.compile(
     f"([0-9]{{4}}) ?(?:年|{_MARK}) ?([0-9]{{1,2}})"
     f"(?: ?(?:月份?|{_MARK}) ?(?:([0-9]{{1,2}}) ?[日号]?|[….]*))?"
-    "(?:[ T]00:00(?::00(?:[.]0+)?)?)?"  # a date cell that was turned into text
+    "(?:[ T]0?0:00(?::00(?:[.]0+)?)?)?"  # a date cell that was turned into text
 )
 _DIGITS_ONLY = re.compile("([0-9]{4})([0-9]{2})([0-9]{2})?")
 

@@ -6,9 +6,16 @@ import re
 from datetime import date
 from typing import Literal
 
-from .text import NotValid, number_format_damage, refuse_number_format, without_blanks_and_dashes
+from .text import (
+    NotValid,
+    number_format_damage,
+    refuse_number_format,
+    without_blanks_and_dashes,
+    without_quote,
+)
 
 _ID = "公民身份号码"
+_LOOKS_LIKE_X = re.compile("(?<=[0-9]{17})[×ⅩⅹΧХ✕✖╳]$")  # the check says whether it is one
 _ID_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _ID_CHECKS = "10X98765432"
 _EARLIEST_BIRTH_YEAR = 1900
@@ -25,14 +32,15 @@ _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
 def parse_id_number(text: str) -> str:
     """Return the 18-character citizen ID number written in ``text``.
 
-    Blanks, dashes and full-width digits are put right, ``x`` becomes ``X``, a number of 15 digits
+    Blanks, dashes and full-width digits are put right, ``x`` and what looks like it at the end
+    (the signs of ten, of multiplication and of chi) become ``X``, a number of 15 digits
     (issued before 1999) gets its century and check character. The region prefix is not looked up:
     regions are renamed and dissolved, the number stays.
 
     Raises NotValid: characters, length, birth date, check character, or spreadsheet damage. Which
     check character would be right is not told: that would help to invent numbers.
     """
-    number = without_blanks_and_dashes(text).upper()
+    number = _LOOKS_LIKE_X.sub("X", without_quote(without_blanks_and_dashes(text)).upper())
     if not number:
         raise NotValid(f"请填写{_ID}。")
     refuse_number_format(number, _ID)

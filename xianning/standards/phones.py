@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 
-from .text import DASHES, NotValid, fold, refuse_number_format
+from .text import DASHES, NotValid, fold, refuse_number_format, without_quote
 
 _LONGEST_CELL = 200
 _MOBILE = re.compile("1[3-9][0-9]{9}")
 _LANDLINE = re.compile("(0(?:10|2[0-9]))([1-9][0-9]{7})|(0[3-9][0-9]{2})([1-9][0-9]{6,7})")
 _COUNTRY = re.compile(r"(?:\+|00)?86")
 _BETWEEN_DIGITS = re.compile(f"[ (){DASHES}]+")
-_BETWEEN_NUMBERS = re.compile("[、,/;|]")
+_BETWEEN_NUMBERS = re.compile("[、,/;|。和或及]")
 _EXPECTED = "电话号码应为11位手机号，或带区号的固定电话（如0715-8255555）。"
 
 
@@ -22,7 +22,7 @@ def parse_phone(text: str) -> str:
 
     Raises NotValid: empty, no such number (short numbers and landlines without area code too).
     """
-    digits = _BETWEEN_DIGITS.sub("", fold(text))
+    digits = _BETWEEN_DIGITS.sub("", without_quote(fold(text)))
     if not digits:
         raise NotValid("请填写电话号码。")
     refuse_number_format(digits, "电话号码")

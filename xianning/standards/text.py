@@ -73,6 +73,11 @@ def without_blanks_and_dashes(text: str) -> str:
     return _BLANKS_AND_DASHES.sub("", fold(text))
 
 
+def without_quote(folded: str) -> str:
+    """Return the text without the quote before it, with which people tell a program: no number."""
+    return folded.lstrip("'‘’`")
+
+
 def refuse_number_format(text: str, what: str) -> None:
     """Raise NotValid when ``text`` is a long number that a spreadsheet turned into a float."""
     if _NUMBER_FORMAT.fullmatch(text):

@@ -39,7 +39,7 @@ from xianning.uploads.kinds import (
     content_kind,
     kind_of,
 )
-from xianning.uploads.limits import SCAN_BYTES, WORKBOOK_BYTES, in_sandbox
+from xianning.uploads.limits import SCAN_BYTES, WORKBOOK_BYTES, in_sandbox, stream_in_sandbox
 from xianning.uploads.pdfs import BROKEN_PDF, MAX_PAGES, clean_pdf
 from xianning.uploads.pictures import BROKEN_PICTURE, MAX_PIXELS, check_picture
 from xianning.uploads.scans import Cleaned, clean_scan
@@ -51,5 +51,5 @@ __all__ = [
     "WORKBOOK_BYTES", "Cleaned", "Infected", "Kind", "Received", "Rejected", "admit",
     "check_container", "check_picture", "check_workbook_zip", "clean_pdf", "clean_scan",
     "column_number", "content_kind", "in_sandbox", "kind_of", "outside_grid", "receive_scan",
-    "scan_members", "store",
+    "scan_members", "store", "stream_in_sandbox",
 ]  # fmt: skip

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from xianning import sandbox
 from xianning.sandbox import MB, Rejected, SandboxError
 
-WORKBOOK_BYTES = 20 * MB
+WORKBOOK_BYTES = 40 * MB  # 100,000 people in fifty columns take 27 MB
 SCAN_BYTES = 10 * MB
 
 
@@ -28,6 +28,18 @@ def in_sandbox(function: Callable[[bytes], Any], data: bytes, broken: str, **lim
     """
     try:
         return sandbox.run(function, data, **limits)
+    except sandbox.Crashed:
+        raise Rejected(broken) from None
+    except SandboxError as error:
+        raise Rejected(str(error)) from None
+
+
+def stream_in_sandbox(
+    function: Callable[..., None], data: bytes, broken: str, **limits: int
+) -> Iterator[bytes]:
+    """What ``function(emit, data)`` emits in the sandbox; raises as `in_sandbox` does."""
+    try:
+        yield from sandbox.stream(function, data, **limits)
     except sandbox.Crashed:
         raise Rejected(broken) from None
     except SandboxError as error:

@@ -1,0 +1,35 @@
+"""Benchmarks with their floors, on a scratch database."""
+
+from __future__ import annotations
+
+import select
+import sys
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandParser
+
+from xianning.bench import imports
+
+
+class Command(BaseCommand):
+    help = "性能测量：与同一次运行中的下限并列，使用临时数据库"
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        kinds = parser.add_subparsers(dest="kind", required=True)
+        bench = kinds.add_parser("import", help="导入 50 列的工作簿")
+        bench.add_argument("--rows", default="10000,100000", help="行数，逗号分隔")
+        kinds.add_parser("watch", help="import 用来观察其他用户")
+
+    def handle(self, *_: Any, kind: str, **options: Any) -> None:
+        if kind == "import":
+            imports.run([int(count) for count in options["rows"].split(",")], self._say)
+        else:
+            imports.watch(self._say, _input_is_closed)
+
+    def _say(self, text: str) -> None:
+        self.stdout.write(text)
+        self.stdout.flush()
+
+
+def _input_is_closed() -> bool:
+    return bool(select.select([sys.stdin], [], [], 0)[0])
