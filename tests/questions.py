@@ -217,7 +217,6 @@ def refusal_is_on_record(asker: Asker) -> bool:
     return asker.fetch("clerk", "GET", reverse("users")).audited > 0
 
 
-
 QUESTIONS_OLD: dict[str, Callable[[Asker], bool]] = {
     "enterprises.models.Enterprise.why_not_open": unlisted_enterprise_files_nobody,
     "transfers.imports.checking.why_not_import": clerk_imports_for_his_own_enterprise_only,

@@ -8,8 +8,11 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import time_machine
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 from openpyxl import load_workbook
@@ -156,6 +159,29 @@ def test_the_pages_tell_state_check_and_export(
     assert client.get(reverse("job_result", args=[job.pk])).status_code == 403
     monkeypatch.setattr("xianning.audit_views.EXPORT_LIMIT", 3)
     assert fresh(sign_in("shenji")).post(reverse("audit_export")).status_code == 422
+
+
+def test_the_state_of_the_seals_costs_the_same_however_much_there_is(
+    people: People, sign_in: Callable[[str], Client]
+) -> None:
+    client, address = sign_in("shenjiguan"), reverse("audit_state")
+    audit_seals.seal()
+    costs = []
+    for number, shown, late in ((3, "3 条", False), (150, "100+ 条", True)):
+        moment = timezone.now() - timedelta(minutes=11 if late else 0)
+        with time_machine.travel(moment, tick=False):
+            for _ in range(number):
+                audit.write("changed", user=people["qiye"])
+        with CaptureQueriesContext(connection) as captured:
+            page = client.get(address).content.decode()
+        assert shown in " ".join(page.split())
+        assert ("超过 10 分钟没有封存" in page) is late
+        read = [query["sql"] for query in captured if audit_seals.AuditEvent._meta.db_table
+                in query["sql"] and query["sql"].startswith("SELECT")]  # fmt: skip
+        assert all("LIMIT" in sql for sql in read), read
+        costs.append(len(captured))
+        audit_seals.seal()
+    assert costs[0] == costs[1]
 
 
 def test_the_command_names_the_first_bad_event(

@@ -323,6 +323,8 @@ BULK_WRITERS = {
     "xianning/models/records.py AuditEventQuerySet.seal_with": "an event gets its seal, once",
     "xianning/models/work.py Sequence.next": "the next number, locked until the end",
     "xianning/passwords.py HistoryValidator.password_changed": "hashes of former passwords, at most five",
+    "xianning/retention.py _delete": "notices, sign-ins and sessions past their days, none of them"
+    " with a history",
     "xianning/rotation.py _finish": "the proof that the new keys fit",
     "xianning/rotation.py _write": "sealed values only: for people nothing changed, and the histories"
     " of RETIREE and the others are sealed anew with them",

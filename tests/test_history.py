@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import time_machine
+from django.contrib.auth.hashers import make_password
 from django.db import connection
 from django.urls import reverse
 
 from tests.factories import make_transfer, staff_of
 from transfers.models import Retiree, StepEvent, Transfer
-from xianning.models import AccessLog
+from xianning.models import AccessLog, AuditEvent, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -140,3 +143,29 @@ def test_a_name_of_two_characters_is_found_and_a_number_only_whole(
         found = [line.case for line in response.context["lines"]]
         assert case not in found or words == case.retiree.id_number[:12]
     assert Retiree.objects.count() == 2
+
+
+def test_the_history_says_when_a_password_was_changed(people: dict[str, User]) -> None:
+    """And nothing is noted when the same password is merely hashed anew at a sign-in."""
+    user, start = people["rs"], datetime(2026, 5, 6, 1, tzinfo=UTC)
+    for hours, fields in ((1, None), (2, ["password"]), (3, ["password", "must_change_password"])):
+        with time_machine.travel(start + timedelta(hours=hours), tick=False):
+            user.set_password(f"a passphrase of words, number {hours}")
+            user.save(update_fields=fields)
+        user.refresh_from_db()
+        past = user.history.first()
+        changed_at = start + timedelta(hours=hours)
+        assert (user.password_changed_at, past.password_changed_at) == (changed_at, changed_at)
+    event = AuditEvent.objects.filter(action="changed", object_id=str(user.pk)).order_by("-id")[0]
+    assert event.facts == {"fields": ["password_changed_at"]}
+    assert not hasattr(past, "password")
+
+    User.objects.filter(pk=user.pk).update(
+        password=make_password("a passphrase of words, number 9", hasher="pbkdf2_sha256")
+    )
+    user.refresh_from_db()
+    weaker = user.password
+    assert user.check_password("a passphrase of words, number 9")
+    user.refresh_from_db()
+    assert user.password != weaker  # Django has hashed it with the present hasher
+    assert user.password_changed_at == start + timedelta(hours=3)

@@ -219,7 +219,7 @@ def interrupted(
 
 def worker_comes_back(batch: ImportBatch) -> None:
     """What the reaper and the next worker do."""
-    Job.objects.filter(pk=batch.job_id).update(state="queued")
+    Job.objects.filter(pk=str(batch.job_id)).update(state="queued")
     jobs.run_job.func(str(batch.job_id))
 
 
@@ -288,7 +288,7 @@ def test_work_that_was_interrupted_too_often_is_gone_on_with_by_hand(
     run: Callable[..., Any], sign_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     batch = interrupted(run, monkeypatch)
-    Job.objects.filter(pk=batch.job_id).update(state="failed", message="多次中断")
+    Job.objects.filter(pk=str(batch.job_id)).update(state="failed", message="多次中断")
     client = sign_in("qiye")
     page = client.get(batch.get_absolute_url()).content.decode()
     assert "继续完成" in page
@@ -525,9 +525,9 @@ def test_an_exported_roster_is_imported_again_and_overwrites_nobody_s_work(
     report = checking.check(mended, enterprise, clerk)
     assert (report.updated, report.errors) == (1, [])
     [row] = report.to_write
-    person = Retiree.objects.get(pk=row.person)
+    person = Retiree.objects.get(pk=str(row.person))
     person.hobbies = "垂钓"
-    person._history_user = User.objects.get(username="qiye")
+    person.__dict__["_history_user"] = User.objects.get(username="qiye")
     person.save()  # somebody else's work, after the roster was made
     late = checking.check(mended, enterprise, clerk)
     [problem] = late.errors

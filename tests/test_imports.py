@@ -726,7 +726,7 @@ def test_wrong_rows_stop_the_import_unless_only_the_good_ones_are_asked_for(
     people = [one() for _ in range(5)]
     people[1]["home_phone"] = "123"
     _upload(post, make_workbook(people))
-    batch = ImportBatch.objects.get()
+    batch: Any = ImportBatch.objects.get()
     client = sign_in("qiye")
     page = client.get(batch.get_absolute_url()).content.decode()
     assert "电话号码应为11位手机号" in page
@@ -737,7 +737,7 @@ def test_wrong_rows_stop_the_import_unless_only_the_good_ones_are_asked_for(
     marked = client.get(f"{answer['Location']}result/").content
     rows = list(load_workbook(io.BytesIO(marked))["问题"].values)
     assert ("全民", 10, "常住地/电话", "123") in [row[:4] for row in rows]
-    again = ImportBatch.objects.get(pk=_upload(post, marked)["Location"].split("/")[-2])
+    again: Any = ImportBatch.objects.get(pk=_upload(post, marked)["Location"].split("/")[-2])
     assert again.report["states"] == batch.report["states"]  # uploaded as it is, it reads the same
     sessions.drop(again)
     post(batch.get_absolute_url(), {"confirm": "1"})

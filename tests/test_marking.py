@@ -250,7 +250,8 @@ def prefixed() -> dict[str, str | bytes]:
     made["xl/styles.xml"] = (
         f'{DECLARATION}<x:styleSheet xmlns:x="{MAIN}"><x:fonts><x:font/></x:fonts><x:fills>'
         '<x:fill><x:patternFill patternType="none"/></x:fill></x:fills><x:borders><x:border/>'
-        '</x:borders><x:cellStyleXfs><x:xf/></x:cellStyleXfs><x:cellXfs><x:xf numFmtId="0"/><x:xf numFmtId="49"/></x:cellXfs>'
+        "</x:borders><x:cellStyleXfs><x:xf/></x:cellStyleXfs>"
+        '<x:cellXfs><x:xf numFmtId="0"/><x:xf numFmtId="49"/></x:cellXfs>'
         '<x:cellStyles><x:cellStyle name="Normal" xfId="0" builtinId="0"/></x:cellStyles>'
         "</x:styleSheet>"
     )

@@ -10,9 +10,10 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from django.contrib.staticfiles.storage import staticfiles_storage
 from django.test import Client
 from django.urls import reverse
 
@@ -113,6 +114,31 @@ def test_times_of_lines_and_of_events_carry_their_zone() -> None:
     event.refresh_from_db()
     assert event.at.tzinfo is UTC
     assert audit.text_of(event.at).endswith("+00:00")
+
+
+@pytest.mark.django_db
+def test_a_page_tells_of_the_failure_even_when_no_page_can_be_made(
+    sign_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    """ASVS 16.5.1, 16.5.4: static files not collected, so that each template fails, 500.html too."""
+
+    def missing(name: str) -> str:
+        raise ValueError(f"Missing staticfiles manifest entry for {name!r}")
+
+    client = sign_in("shequ")
+    client.raise_request_exception = False
+    monkeypatch.setattr(staticfiles_storage, "url", missing)
+    for path in (reverse("home"), "/nothing/"):
+        response = client.get(path)
+        page = response.content.decode()
+        assert response.status_code == 500
+        assert response["Content-Type"] == "text/html; charset=utf-8"
+        assert "default-src 'none'" in response["Content-Security-Policy"]
+        assert "系统没有办成此事，本次更改没有保存" in page
+        assert not re.search(r"static|manifest|Error|Traceback|<script|<style|style=", page)
+    assert "collectstatic" in caplog.text
+    monkeypatch.undo()
+    assert client.get(reverse("home")).status_code == 200
 
 
 def test_chance_comes_from_the_operating_system() -> None:

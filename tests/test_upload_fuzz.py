@@ -137,7 +137,7 @@ def batch(seeds: Seeds, kind: str, first: int, count: int) -> list[tuple[int, st
     """(number, outcome, seconds) of COUNT mutants; runs in the sandbox, which all of them share."""
     for module in (kinds, pdfs, pictures):
         module.in_sandbox = _here  # type: ignore[attr-defined]
-    workbook.stream_in_sandbox = _stream_here  # type: ignore[assignment]
+    workbook.stream_in_sandbox = _stream_here
     results = []
     for number in range(first, first + count):
         data = mutant(seeds, kind, number)
@@ -187,7 +187,9 @@ def test_rows_of_broken_workbooks_are_right_or_wrong_and_nothing_else(
     outcomes = run(seeds, "xlsx", 4 * CHECKED)
     readable = [number for number, said in outcomes.items() if said != "file error"][:CHECKED]
     assert len(readable) == CHECKED
-    monkeypatch.setattr(workbook, "stream_in_sandbox", _stream_here)  # each came to a good end in a sandbox
+    monkeypatch.setattr(
+        workbook, "stream_in_sandbox", _stream_here
+    )  # each came to a good end in a sandbox
     enterprise, clerk = enterprise_of("qiye"), people["qiye"]
     said: Counter[str] = Counter()
     for number in readable:

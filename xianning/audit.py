@@ -111,6 +111,7 @@ ACTIONS: dict[str, str] = {
     "audit_verified": "校验审计记录",
     "audit_purged": "清理到期审计记录",
     "access_log_purged": "清理到期访问记录",
+    "let_go": "清理到期数据",
 }
 
 Result = AuditEvent.Result

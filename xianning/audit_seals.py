@@ -422,10 +422,10 @@ def _limit() -> datetime:
 
 
 @transaction.atomic
-def purge(seals: int | None = None) -> int:
-    """Delete the events of whole seals past their time, the oldest first; how many went.
+def purge(seals: int = 100) -> int:
+    """Delete the events of at most SEALS whole seals past their time, the oldest first.
 
-    SEALS bounds how many seals are emptied at once. The seals stay: they carry the chain.
+    Returns how many went. The seals stay: they carry the chain.
     """
     _lock()
     limit, gone, through = _limit(), 0, _purged_through(Report())
@@ -440,19 +440,17 @@ def purge(seals: int | None = None) -> int:
 
 
 @transaction.atomic
-def purge_access_log(most: int | None = None) -> int:
+def purge_access_log(most: int = BATCH) -> int:
     """Delete the records of processing after three years (第十一条), with what was given out.
 
-    At most MOST of them, the oldest by their id first; how many went.
+    At most MOST of them, the oldest first (ids are ordered by time, `at` has no index); how many.
     """
     limit = timezone.now() - timedelta(days=ACCESS_DAYS)
     oldest = AccessLog.objects.order_by("pk").values_list("pk", "at")[:most]
-    old = [pk for pk, at in oldest.iterator() if at < limit]
-    for start in range(0, len(old), BATCH):
-        some = old[start : start + BATCH]
-        ExportedPerson.objects.filter(export__log__in=some).delete()
-        Export.objects.filter(log__in=some).delete()
-        models.QuerySet(AccessLog).filter(pk__in=some).delete()
+    old = [pk for pk, at in oldest if at < limit]
     if old:
+        ExportedPerson.objects.filter(export__log__in=old).delete()
+        Export.objects.filter(log__in=old).delete()
+        models.QuerySet(AccessLog).filter(pk__in=old).delete()
         audit.write("access_log_purged", facts={"rows": len(old)})
     return len(old)

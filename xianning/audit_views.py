@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from xianning.models import AuditEventQuerySet
 
 EXPORT_LIMIT = 20_000
-CHECKS_SHOWN, SEALS_SHOWN = 5, 20
+CHECKS_SHOWN, SEALS_SHOWN, WAITING_SHOWN = 5, 20, 100
 NAMESAKES = 20  # people of one name whose events are found together
 # What a fact is called on the page; a key without an entry is shown as it is.
 FACTS = {
@@ -238,14 +238,16 @@ def audit_state(request: HttpRequest) -> HttpResponse:
         return redirect(jobs.submit(
             "audit_verify", "校验审计记录", user, {}, back_url=reverse("audit_state")
         ))  # fmt: skip
+    # Each query is bounded by its index, however much the installation holds: no count of all.
     waiting = AuditEvent.objects.filter(seal=None).order_by("id")
+    oldest = waiting.first()
     seals = list(AuditSeal.objects.all()[:SEALS_SHOWN])
     checks = AuditEvent.objects.filter(action="audit_verified").select_related("user")
     context = {
         "seals": seals,
         "head": seals[0] if seals else None,
-        "waiting": capped(waiting),
-        "late": waiting.filter(at__lt=timezone.now() - audit_seals.LATE).first(),
+        "waiting": capped(waiting, WAITING_SHOWN),
+        "late": oldest is not None and oldest.at < timezone.now() - audit_seals.LATE,
         "lost_triggers": triggers.missing(),
         "checks": [Line.of(event) for event in checks.order_by("-id")[:CHECKS_SHOWN]],
         "days": triggers.audit_days(),

@@ -104,7 +104,9 @@ class _Table:
         self.names = [field.attname for field in fields]
         self.writers = [_writer(field) for field in fields]
         self.encrypted: list[tuple[int, EncryptedField]] = [
-            (place, field) for place, field in enumerate(fields) if isinstance(field, EncryptedField)
+            (place, field)
+            for place, field in enumerate(fields)
+            if isinstance(field, EncryptedField)
         ]
 
     def rows(self, instances: Iterable[models.Model]) -> Iterator[list[Any]]:
@@ -120,9 +122,7 @@ class _Table:
         own = {"history_date": now, "history_type": "+", "history_change_reason": reason,
                "history_user_id": by.pk}  # fmt: skip
         for instance in instances:
-            values = [
-                own[name] if name in own else getattr(instance, name) for name in self.names
-            ]
+            values = [own[name] if name in own else getattr(instance, name) for name in self.names]
             if self.encrypted:
                 self._seal(values, self.encrypted[0][1].row_of((instance.pk, now)))
             yield values

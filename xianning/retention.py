@@ -33,7 +33,7 @@ def let_go_in_turn() -> int:
     global _rests_until
     if time.monotonic() < _rests_until:
         return 0
-    with audit.acting(name="retention"):
+    with audit.acting(name="到期清理"):
         gone = let_go()
     if not gone:
         _rests_until = time.monotonic() + REST
@@ -44,9 +44,9 @@ def let_go(most: int = AT_ONCE) -> int:
     """Delete what is past its time, at most MOST rows of a kind; how many rows went."""
     limit = timezone.now() - timedelta(days=audit_days())
     return sum((
-        _traced("notices", Notice.objects.filter(_made_before(limit)), most),
+        _traced("通知", Notice.objects.filter(_made_before(limit)), most),
         # Whoever signed in so long before has been signed out by then, whatever the row says.
-        _traced("sessions", SignInSession.objects.filter(_made_before(limit - age_limit())), most),
+        _traced("登录会话", SignInSession.objects.filter(_made_before(limit - age_limit())), most),
         _oldest_sign_ins(limit, most),
         _delete(Session.objects.filter(expire_date__lt=timezone.now()), most),
         audit_seals.purge(SEALS),

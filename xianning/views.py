@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.http import HttpRequest
+
+log = logging.getLogger("xianning.views")
 
 
 @dataclass(frozen=True)
@@ -161,4 +164,23 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Without context processors: it must not need a user or a database."""
-    return HttpResponse(loader.render_to_string("500.html"), status=500)
+    try:
+        page: str = loader.render_to_string("500.html")
+    except Exception:  # whatever failed may be what the page needs too, such as its static files
+        log.error("the page 500.html cannot be shown either; is collectstatic done?")
+        page = PLAIN_ERROR
+    return HttpResponse(page, status=500)
+
+
+# What is shown when nothing else can be: no template, no file, no setting.
+PLAIN_ERROR = """<!DOCTYPE html>
+<html lang="zh-Hans">
+<head><meta charset="utf-8"><title>系统出错</title><link rel="icon" href="data:,"></head>
+<body>
+<h1>系统出错</h1>
+<p>系统没有办成此事，本次更改没有保存，原有数据不受影响。</p>
+<p>请返回上一页，刷新后再试；仍不成功的，请把时间和所办事项告诉系统管理员。</p>
+<p><a href="/">回到首页</a></p>
+</body>
+</html>
+"""

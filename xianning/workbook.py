@@ -489,9 +489,7 @@ class _SheetReader(_Reader):
     """Turns one worksheet into packed rows and emits them. Attributes instead of objects: it is called for each
     cell."""
 
-    def __init__(
-        self, name: str, book: _Book, room: int, emit: Callable[[bytes], None]
-    ) -> None:
+    def __init__(self, name: str, book: _Book, room: int, emit: Callable[[bytes], None]) -> None:
         super().__init__()
         self.name, self.book, self.room, self.emit = name, book, room, emit
         self.lines: list[bytes] = []

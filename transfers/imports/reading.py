@@ -9,8 +9,8 @@ from itertools import chain, islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from transfers.choices import EmploymentKind
-from transfers.imports import matching
-from transfers.imports.columns import HELP_SHEET, PROBLEM_SHEET, Column
+from transfers.imports import marking, matching
+from transfers.imports.columns import HELP_SHEET, Column
 from xianning import standards, workbook
 from xianning.sandbox import Rejected
 from xianning.workbook import Sheet
@@ -174,7 +174,7 @@ def read(
 
 def _take(sheet: OpenSheet, chosen: Mapping[str, str]) -> Table | LeftOut | None:
     top = list(islice(sheet.rows, matching.SEARCHED))
-    if sheet.name == HELP_SHEET or not top:
+    if sheet.name == HELP_SHEET or not top or marking.is_problem_sheet(sheet.name, top):
         return None
     head = Sheet(sheet.name, sheet.hidden, top, sheet.merged)
     layout = matching.find(head, chosen)
@@ -183,8 +183,6 @@ def _take(sheet: OpenSheet, chosen: Mapping[str, str]) -> Table | LeftOut | None
         return LeftOut(sheet.name, words) if layout else None
     if layout is not None:
         return _table(sheet, top, layout)
-    if sheet.name == PROBLEM_SHEET:
-        return None
     explained = matching.headings_only(head, chosen)
     if matching.has_names(head):
         words = "有“姓名”列，但没有“身份证号”列，无法导入这张工作表。"

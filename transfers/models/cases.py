@@ -72,7 +72,11 @@ class Transfer(Record):
         db_index=False,
     )  # fmt: skip
     authority = models.ForeignKey(
-        "communities.Area", models.PROTECT, related_name="+", verbose_name="主管层级", db_index=False
+        "communities.Area",
+        models.PROTECT,
+        related_name="+",
+        verbose_name="主管层级",
+        db_index=False,
     )
     community = models.ForeignKey(
         "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
@@ -262,9 +266,7 @@ class StepEvent(Record):
         INVALIDATE = "invalidate", "签字失效"
         END = "end", "终止"
 
-    transfer = models.ForeignKey(
-        Transfer, models.PROTECT, related_name="events", db_index=False
-    )
+    transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="events", db_index=False)
     step = models.CharField(max_length=12)
     verb = models.CharField(max_length=10, choices=Verb)
     by = models.ForeignKey(

@@ -42,6 +42,7 @@ class User(Traced, AbstractUser):  # type: ignore[django-manager-missing]  # otp
     must_change_password = models.BooleanField("首次登录须改密码", default=False)
     password_changed_at = models.DateTimeField("密码修改时间", default=timezone.now)
     history = HistoricalRecords(excluded_fields=["password", "last_login"])
+    _password: str | None  # Django's: what set_password was given, until it is saved
 
     class Meta:
         verbose_name = "用户"

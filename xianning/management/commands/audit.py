@@ -6,12 +6,15 @@ import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
 from xianning import audit, audit_seals
 from xianning.models import AuditSeal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Command(BaseCommand):
@@ -61,8 +64,13 @@ class Command(BaseCommand):
         self.stdout.write(f"用时 {seconds:.1f} 秒（每秒 {rate:.0f} 条）。")
 
     def _purge(self, **_: Any) -> None:
-        events, entries = audit_seals.purge(), audit_seals.purge_access_log()
+        events, entries = _until_none(audit_seals.purge), _until_none(audit_seals.purge_access_log)
         self.stdout.write(f"已清理审计记录 {events} 条、访问记录 {entries} 条。")
+
+
+def _until_none(purge: Callable[[], int]) -> int:
+    """Batch after batch, each committed by itself; how many went."""
+    return sum(iter(purge, 0))
 
 
 def _as_json(report: audit_seals.Report, seconds: float) -> str:

@@ -24,7 +24,8 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         checks.require_right_keys()
         import_module(settings.ROOT_URLCONF)  # the pages import every kind of work
-        import_module("xianning.quarantine")  # and this is done in between
+        for chores in ("xianning.quarantine", "xianning.retention"):  # what is done in between
+            import_module(chores)
         jobs.reap()
         stop = threading.Event()
         keeper = threading.Thread(target=jobs.look_after, args=(stop,), daemon=True)
