@@ -10,6 +10,7 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 
 from tests.factories import make_transfer
+from transfers.models import Transfer
 from xianning import access, demo
 from xianning.models import Grant, GrantRefused, Office, User
 from xianning.permission_views import TITLES, lines_of_pages, lines_of_steps
@@ -134,7 +135,7 @@ def test_administrators_see_no_retiree(people: People, sign_in: Callable[[str], 
             assert response.status_code in (200, 403)
             assert case.retiree.name not in response.content.decode()
         assert client.get(case.get_absolute_url()).status_code == 403
-        assert not access.cases(people[username]).children[1:]
+        assert not Transfer.objects.visible_to(people[username]).exists()
     assert not User.objects.filter(is_superuser=True).exists()
 
 

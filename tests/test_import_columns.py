@@ -246,6 +246,7 @@ def test_headings_are_explained_once_and_known_from_then_on(
     someone = person()
     batch = upload(post, table(ODD, someone))
     client, page = sign_in("qiye"), reverse("transfers:import_columns", args=[batch.pk])
+    assert "指明没有对上的列" in client.get(batch.get_absolute_url()).content.decode()
     shown = client.get(page).content.decode()
     for words in (*ODD, "18 位号码", "没有对上", "第一联系人/联系电话", "不读取"):
         assert words in shown, words
@@ -259,6 +260,7 @@ def test_headings_are_explained_once_and_known_from_then_on(
     assert post(page, answer(**MEANT))["Location"] == batch.get_absolute_url()
     batch.refresh_from_db()
     assert (batch.state, sessions.report_of(batch)["new"]) == ("checked", 1)
+    assert "指明没有对上的列" not in client.get(batch.get_absolute_url()).content.decode()
     assert choices.of(batch.enterprise) == MEANT
     # The next file of the same enterprise is read at once, in any order of its columns.
     order = ["手机1", "离岗", "证件", "职工"]

@@ -70,10 +70,8 @@ def test_a_batch_is_bounded_and_the_oldest_go_first(people: dict[str, User]) -> 
             _make(kind, 500 - number, people["rs"], number)
     with time_machine.travel(NOW, tick=False):
         assert [retention.let_go(most=2) for _ in range(4)] == [8, 8, 4, 0]
-    counts = (
-        AuditEvent.objects.filter(action="let_go").order_by("id").values_list("facts", flat=True)
-    )
-    assert [facts["count"] for facts in counts] == [2, 2, 2, 2, 1, 1]
+    counts = AuditEvent.objects.filter(action="let_go").values_list("facts", flat=True)
+    assert sorted(facts["count"] for facts in counts) == [1, 1, 2, 2, 2, 2]
 
 
 def test_the_worker_purges_the_audit_and_the_chain_stays_whole(people: dict[str, User]) -> None:

@@ -164,6 +164,12 @@ def may_choose(batch: ImportBatch) -> bool:
     return _why_not(batch, sessions.report_of(batch).get("columns") or []) is None
 
 
+def may_help(batch: ImportBatch) -> bool:
+    """Whether a heading that was not understood could be the column that is missed."""
+    columns = sessions.report_of(batch).get("columns") or []
+    return may_choose(batch) and any(column["how"] == "unknown" for column in columns)
+
+
 def _why_not(batch: ImportBatch, found: list[SheetColumn]) -> str | None:
     """Why no headings can be chosen now, as a sentence; None when they can."""
     if batch.state not in (State.CHECKED, State.FAILED) or not batch.file:

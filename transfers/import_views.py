@@ -184,6 +184,7 @@ def _context(batch: ImportBatch) -> dict[str, Any]:
         "remarks_shown": warnings,
         "remarks_caption": _caption("提醒", report.get("warning_count", 0), len(warnings)),
         "may_choose_columns": column_views.may_choose(batch),
+        "columns_first": bool(report.get("whole_file_is_wrong")) and column_views.may_help(batch),
         "may_mark": bool(errors or warnings) and sessions.why_not_mark(batch) is None,
         "updates": report.get("updates", []),
         "updates_caption": _updates_caption(report),

@@ -102,7 +102,7 @@ def why_not_confirm(batch: ImportBatch, *, only_good: bool = False) -> str | Non
         return _OTHER
     report = report_of(batch)
     if report["whole_file_is_wrong"]:
-        return "文件有整表的问题，改正后请重新上传。"
+        return "文件有整表的问题（见下），没有可以写入的内容。"
     if report["errors"] and not only_good:
         return "有错误的行尚未改正。改正后重新上传，或勾选“只导入没有错误的行”。"
     if not report["new"] + report["updated"]:
