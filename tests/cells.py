@@ -163,7 +163,7 @@ class Asker:
     def _args(self, name: str, key: str) -> list[str]:
         row = ROWS[name]
         if not row.kind or row.in_body:
-            return [key.partition("/")[2]] if row.kind == "bulk" else []
+            return [key.partition("/")[2]] if row.kind in ("bulk", "pile") else []
         thing, _, second = key.partition("/")
         first = thing if row.kind in _WORDS else self.world.id_of(row.kind, thing)
         return [first, second] if second else [first]

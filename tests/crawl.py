@@ -97,6 +97,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "enterprises:confirm": [("$enterprise",)],
     "enterprises:acknowledge": [("$enterprise",)],
     "transfers:bulk": [("verify",)],
+    "transfers:pile": [("form",), ("notice",), ("card",)],
     "transfers:import_detail": [("$batch",)],
     "transfers:import_columns": [("$batch",)],
     "transfers:detail": [("$case",)],

@@ -376,6 +376,10 @@ ROWS: dict[str, Row] = {
                            for key in ("own_verify/verify", "child_verify/verify",
                                        "other_street_verify/verify")},
                           sends=payloads.bulk, in_body=True),
+    "transfers:pile": Row("第六条第3项", _ENTERPRISE, "POST", "pile",
+                          {f"{case}/form": _FILED[case]
+                           for case in ("own_verify", "sibling_open", "child_verify", "county_open")},
+                          sends=payloads.pile, in_body=True),
     "transfers:add": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person),
     "transfers:import": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person_book),
     "transfers:import_list": Row("第六条第2项", _ENTERPRISE),

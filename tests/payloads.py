@@ -203,6 +203,10 @@ def cards(world: World, _actor: str, key: str) -> dict[str, Any]:
     return {"case": [world.id_of("case", key)]}
 
 
+def pile(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"case": [world.id_of("case", key.partition("/")[0])], "confirmed": "1"}
+
+
 def card_number(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"number": "421202001005-2026-000001"}
 

@@ -47,6 +47,7 @@ PUBLIC_CODES = {
     "roster name": ("transfers", "one of five lists named in rosters.py"),
     "roster_export name": ("transfers", "one of five lists named in rosters.py"),
     "transfers:paper name": ("form", "one of the papers named in papers.py"),
+    "transfers:pile name": ("form", "one of the papers named in papers.py"),
 }
 
 

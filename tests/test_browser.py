@@ -420,6 +420,16 @@ def press(name: str) -> Callable[[Page], None]:
     return deed
 
 
+def follow(name: str) -> Callable[[Page], None]:
+    """The link NAME, until the next page is there."""
+
+    def deed(page: Page) -> None:
+        with page.expect_navigation():
+            page.get_by_role("main").get_by_role("link", name=name).first.click()
+
+    return deed
+
+
 def answer(answers: Answers) -> Callable[[Page], None]:
     return lambda page: fill(page, answers)
 
@@ -462,7 +472,7 @@ NO_PAGE = {
     "account", "prove", "second_factor", "sessions", "setup", "sign_in_code",
 }  # fmt: skip
 SAID = {"原因": "其他", "说明": "材料需要核对。"}
-GOOD, BAD, NEITHER = "正确.xlsx", "有误.xlsx", "说明.xlsx"
+GOOD, BAD, NEITHER, ODD = "正确.xlsx", "有误.xlsx", "说明.xlsx", "自编.xlsx"
 
 
 @pytest.fixture
@@ -514,6 +524,8 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
     upload = (send(workbook, GOOD, make_workbook(people)), press("上传并检查"))
     refused = (send(workbook, BAD, make_workbook(wrong)), press("上传并检查"))
     nothing = (send(workbook, NEITHER, table(["序号"], ["1"])), press("上传并检查"))
+    unknown = table(["身份证号", "职工大名"], [people[0]["id_number"], people[0]["name"]])
+    odd = (send(workbook, ODD, unknown), press("上传并检查"), follow("指明没有对上的列"))
     return [
         Stop("qiye", "home"),
         Stop("qiye", "home", query="nothing/", status=404),
@@ -560,6 +572,10 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
              also="transfers:reveal"),
         Stop("qiye", "transfers:detail", at["verify"], also="transfers:reveal",
              do=(answer({"内容": "住址与电话", "查看理由": "本人来电核对住址"}), press("查看"))),
+        Stop("qiye", "transfers:list", query="?waiting=confirm", also="transfers:pile",
+             do=(press("打印所选人的《基本信息表》"),)),
+        Stop("qiye", "transfers:list", query="?waiting=confirm", also="transfers:pile",
+             do=(tick_all, press("打印所选人的《基本信息表》"))),
         Stop("rs", "transfers:list", query="?waiting=verify", also="transfers:bulk",
              do=(tick_all, press("办理所选"))),
         Stop("rs", "transfers:list", query="?waiting=verify", also="transfers:bulk", status=422,
@@ -574,6 +590,7 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("qiye", "transfers:import", do=upload, also="transfers:import_detail"),
         Stop("qiye", "transfers:import", do=(*upload, press("确认导入 3 人")),
              also="transfers:import_detail"),
+        Stop("qiye", "transfers:import", do=odd, also="transfers:import_columns"),
         Stop("qiye", "transfers:import_detail", (reading.pk,)),
         Stop("qiye", "transfers:import_list"),
         Stop("qiye", "jobs"),

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 from django.db.models import Q
 from django.urls import reverse
+from django.utils import timezone
 
 from transfers import workflow
-from transfers.models import Retiree, StepEvent, Transfer, TransferStep
+from transfers.models import PrintedPaper, Retiree, StepEvent, Transfer, TransferStep
 from transfers.papers import PAPERS
 from transfers.workflow import SIX_STEPS, STEPS
 from xianning.models import label_of
 from xianning.privacy import mask
+from xianning.templatetags.ui import cn_date
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -214,6 +216,9 @@ def _fact(person: Retiree, name: str, *, clear: bool = False) -> Fact:
 # --- papers -------------------------------------------------------------------------------------
 
 
+PRINTED_READ = 100  # printings of a case that are counted
+
+
 @dataclass(frozen=True)
 class PaperLine:
     """A paper that this office prints, or why not yet."""
@@ -222,18 +227,36 @@ class PaperLine:
     article: str
     url: str
     reason: str
+    printed: str
 
 
 def papers(case: Transfer, user: User) -> list[PaperLine]:
     """The papers of the case that concern USER's office."""
+    mine = {key: sheet for key, sheet in PAPERS.items() if sheet.concerns(case, user)}
+    log = PrintedPaper.objects.filter(transfer=case, paper__in=mine).select_related("printed_by")
+    printed: dict[str, list[PrintedPaper]] = {}
+    for row in log[:PRINTED_READ] if mine else ():
+        printed.setdefault(row.paper, []).append(row)
     return [
         PaperLine(
             sheet.title, sheet.article, reverse("transfers:paper", args=[case.pk, key]),
-            sheet.refusal(case) or "",
+            sheet.refusal(case) or "", _printed(printed.get(key, []), sheet.version(case)),
         )
-        for key, sheet in PAPERS.items()
-        if sheet.concerns(case, user)
+        for key, sheet in mine.items()
     ]  # fmt: skip
+
+
+def _printed(rows: list[PrintedPaper], version: str) -> str:
+    """How often a paper was printed, and the last time, newest first in ROWS."""
+    if not rows:
+        return ""
+    last = rows[0]
+    old = "，现已有新版本" if last.version != version else ""
+    named = f"第 {last.version} 版" if last.version.isdigit() else last.version
+    return (
+        f"已打印 {len(rows)} 次，最近 {cn_date(timezone.localtime(last.printed_at))} "
+        f"{last.printed_by}{'（' + named + old + '）' if named else ''}"
+    )
 
 
 # --- what happened ------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from transfers.choices import (
     ARTICLE_8_GROUPS,
@@ -19,11 +19,12 @@ from transfers.choices import (
     WishAway,
     WishLocal,
 )
+from transfers.models import PrintedPaper
 from xianning import pdf
 from xianning.templatetags.ui import cn_date, month
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from transfers.models import Transfer
 
@@ -204,20 +205,34 @@ def _heading(case: Transfer) -> list[tuple[str, str, float, str]]:
 
 def basic_information_form(case: Transfer) -> pdf.Pdf:
     """Three labelled copies, A4 landscape, a page each; empty fields have a line for the pen."""
+    return basic_information_forms([case])
+
+
+def basic_information_forms(cases: Sequence[Transfer]) -> pdf.Pdf:
+    """The forms of CASES one behind the other, three copies each.
+
+    A version that was printed before says on its face which printing it is.
+    """
+    before = PrintedPaper.times(cases, "form")
+    sheets = [_sheet(case, before.get((case.pk, str(case.form_version)), 0) + 1) for case in cases]
+    context = {"sheets": sheets, "columns": range(COLUMNS)}
+    return pdf.render("print/basic_information_form.html", context, copies=len(COPIES))
+
+
+def _sheet(case: Transfer, times: int) -> dict[str, Any]:
     enterprise = case.enterprise
     gone = enterprise.status in enterprise.NEEDS_DEPARTMENT
-    context = {
+    return {
         "case": case,
+        "times": times,
         "heading": _heading(case),
         "levels": _ticks(LEVELS.items(), [enterprise.level]),
         "transferors": (
             f"{Tick('正常经营企业', not gone)}　{Tick('原主管部门（破产/改制/注销企业）', gone)}"
         ),
         "sections": _sections(case),
-        "columns": range(COLUMNS),
         "copies": [
             (label, pdf.mark("FORM", case.pk, case.form_version, number))
             for number, label in enumerate(COPIES, start=1)
         ],
     }
-    return pdf.render("print/basic_information_form.html", context, copies=len(COPIES))

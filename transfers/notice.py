@@ -15,6 +15,8 @@ from xianning import pdf
 from xianning.models import Office
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from transfers.models import Transfer
 
 VERSION = "2026-11"
@@ -48,9 +50,19 @@ def sections() -> list[Section]:
 
 def privacy_notice(case: Transfer) -> pdf.Pdf:
     """The notice with the slip of consent, one A4 page."""
-    sender = Office.objects.filter(role="enterprise", enterprise=case.enterprise).first()
-    context = {
-        "case": case, "person": case.retiree, "sections": sections(), "version": VERSION,
-        "sender": sender, "code": pdf.mark("NOTICE", case.pk),
-    }  # fmt: skip
+    return privacy_notices([case])
+
+
+def privacy_notices(cases: Sequence[Transfer]) -> pdf.Pdf:
+    """The notices of CASES, a page each."""
+    offices = Office.objects.filter(
+        role="enterprise", enterprise__in={case.enterprise_id for case in cases}
+    )
+    senders = {office.enterprise_id: office for office in offices.order_by("-pk")}
+    sheets = [
+        {"case": case, "sender": senders.get(case.enterprise_id),
+         "code": pdf.mark("NOTICE", case.pk)}
+        for case in cases
+    ]  # fmt: skip
+    context = {"sheets": sheets, "sections": sections(), "version": VERSION}
     return pdf.render("print/privacy_notice.html", context)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -15,8 +15,10 @@ from communities.documents import contact_card, contact_cards_sheet
 from communities.models import Reception
 from party.documents import introduction_letter
 from party.models import PartyMove
-from transfers.documents import basic_information_form
-from transfers.notice import privacy_notice
+from transfers import notice, workflow
+from transfers.documents import basic_information_form, basic_information_forms
+from transfers.models import PrintedPaper
+from transfers.notice import privacy_notice, privacy_notices
 from xianning import access
 from xianning.access import user_of
 from xianning.models import AccessLog
@@ -32,13 +34,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Paper:
-    """One row: a paper, the role that prints it, and why it cannot be printed yet."""
+    """One row: a paper, the role that prints it, and why it cannot be printed yet.
+
+    PILE makes the papers of many cases as one file, where they are printed in piles; VERSION tells
+    which version of the paper a case has now.
+    """
 
     title: str
     article: str
     role: str
     why_not: Callable[[Transfer], str | None]
     make: Callable[[Transfer, HttpRequest], Pdf]
+    pile: Callable[[Sequence[Transfer]], Pdf] | None = None
+    version: Callable[[Transfer], str] = lambda _case: ""
 
     def concerns(self, case: Transfer, user: User) -> bool:
         """Whether USER's office prints this paper for this case."""
@@ -54,6 +62,17 @@ class Paper:
             return "案卷已终止，不再打印文书。"
         return self.why_not(case)
 
+    def note(
+        self, case: Transfer, by: User, *, version: str | None = None, in_pile: bool = False,
+        address: str = "",
+    ) -> None:  # fmt: skip
+        """Put on record that BY prints the paper, before it is given out (第十一条)."""
+        AccessLog.write(by, AccessLog.Kind.PAPER, self.title, transfer=case, address=address)
+        PrintedPaper.objects.create(
+            transfer=case, paper=self.key, printed_by=by, in_pile=in_pile,
+            version=self.version(case) if version is None else version,
+        )  # fmt: skip
+
     def render(self, case: Transfer, request: HttpRequest) -> Pdf:
         """The paper. A character that no font has is left to the pen, and that is on record.
 
@@ -61,14 +80,23 @@ class Paper:
         """
         made = self.make(case, request)
         if made.missing:
-            signs = "、".join(f"{sign}（U+{ord(sign):04X}）" for sign in made.missing)
-            note = f"字库中没有{signs}，{self.title}上印作“{HOLE}”，请用笔填写。"
+            note = self.holes(made.missing)
             messages.warning(request, note)
             AccessLog.write(
                 user_of(request), AccessLog.Kind.PAPER, note[:200], transfer=case,
                 address=access.client_address(request),
             )  # fmt: skip
         return made
+
+    def holes(self, missing: Sequence[str]) -> str:
+        """What to say of characters that no font has."""
+        signs = "、".join(f"{sign}（U+{ord(sign):04X}）" for sign in missing)
+        return f"字库中没有{signs}，{self.title}上印作“{HOLE}”，请用笔填写。"
+
+    @property
+    def key(self) -> str:
+        """Its name in PAPERS."""
+        return next(key for key, sheet in PAPERS.items() if sheet is self)
 
 
 def _form_is_ready(case: Transfer) -> str | None:
@@ -104,10 +132,12 @@ PAPERS: dict[str, Paper] = {
     "form": Paper(
         "《基本信息表》", "第六条第3项", "enterprise", _form_is_ready,
         lambda case, _request: basic_information_form(case),
+        pile=basic_information_forms, version=lambda case: str(case.form_version),
     ),
     "notice": Paper(
         "《个人信息告知书》和单独同意书", "第十一条", "enterprise", lambda _case: None,
         lambda case, _request: privacy_notice(case),
+        pile=privacy_notices, version=lambda _case: notice.VERSION,
     ),
     "delivery": Paper(
         "档案转递单", "第六条第4项", "enterprise", _file_is_sent,
@@ -128,3 +158,10 @@ PAPERS: dict[str, Paper] = {
         ),
     ),
 }  # fmt: skip
+
+
+def piled(step: str) -> list[tuple[str, Paper]]:
+    """Papers that are printed in piles for those who wait at STEP, with their names."""
+    if step != workflow.CONFIRM:
+        return []
+    return [(key, sheet) for key, sheet in PAPERS.items() if sheet.pile]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from transfers import act_views, rights_views, trace_views, views
+from transfers import act_views, pile_views, rights_views, trace_views, views
 from transfers.import_urls import urlpatterns as import_urls
 from transfers.workflow import STEPS
 
@@ -29,6 +29,7 @@ urlpatterns = [
     path("search/", views.search, name="search"),
     path("add/", views.add, name="add"),
     path("bulk/<step:key>/", act_views.bulk, name="bulk"),
+    path("pile/<slug:name>/", pile_views.pile, name="pile"),
     *import_urls,
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/edit/", views.edit, name="edit"),

@@ -20,7 +20,7 @@ from enterprises.models import Enterprise
 from transfers import casefile, workflow
 from transfers.forms import OpenForm, RevealForm, SearchForm
 from transfers.models import Retiree, Scan, Transfer, TransferStep
-from transfers.papers import PAPERS
+from transfers.papers import PAPERS, piled
 from transfers.retiree_form import RetireeForm
 from transfers.workflow import STEPS
 from xianning import access, accounts, audit, privacy, vault, watch
@@ -82,7 +82,8 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "page": page,
             "lines": casefile.lines(cases, page.rows if waiting else []),
             "waiting": STEPS.get(waiting),
-            "can_tick": bool(waiting) and STEPS[waiting].bulk,
+            "can_tick": bool(waiting) and (STEPS[waiting].bulk or bool(piled(waiting))),
+            "piled": piled(waiting) if access.scope(user_of(request)).enterprises else [],
             "heading": f"待办：{STEPS[waiting].title}" if waiting else "案卷",
             "article": STEPS[waiting].article if waiting else "第六条",
             "shown_words": f"查找：{_shown(words)}" if words else "",
@@ -348,7 +349,7 @@ def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpR
 
 @require_POST
 def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """Print a paper of the case; who printed it is on record first."""
+    """Print a paper of the case; who printed it is on record before it is given out."""
     case = _case(request, pk)
     sheet = PAPERS.get(name)
     if sheet is None:
@@ -358,15 +359,12 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     if reason := sheet.refusal(case):
         messages.error(request, reason)
         return redirect(case)
-    AccessLog.write(
-        user_of(request), AccessLog.Kind.PAPER, sheet.title, transfer=case,
-        address=access.client_address(request),
-    )  # fmt: skip
     try:
         data = sheet.render(case, request)
     except (Rejected, SandboxError) as reason:
         messages.error(request, str(reason))
         return redirect(case)
+    sheet.note(case, user_of(request), address=access.client_address(request))
     file_name = f"{sheet.title.strip('《》')}-{case.retiree.name}-{case.number}.pdf"
     return download(data, file_name, "application/pdf")
 

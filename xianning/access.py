@@ -296,6 +296,7 @@ REGISTRY: dict[str, Rule] = {
     "transfers:reveal": _revealers,
     "transfers:scan": _cases,
     "transfers:paper": _cases,
+    "transfers:pile": _roles("enterprise"),
     "transfers:accesses": _cases,
     "transfers:rights_list": _revealers,
     "transfers:rights_answer": _revealers,

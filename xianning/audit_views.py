@@ -27,7 +27,7 @@ from transfers.workflow import STEPS
 from xianning import access, audit, audit_seals, jobs, triggers, workbook
 from xianning.access import user_of
 from xianning.context import capped
-from xianning.models import AuditEvent, AuditSeal, User, label_of
+from xianning.models import AuditEvent, AuditSeal, Job, User, label_of
 from xianning.pages import keyset
 from xianning.permission_views import TITLES
 from xianning.roles import ROLES
@@ -295,7 +295,11 @@ HEADINGS = (
 )  # fmt: skip
 
 
-@jobs.job("audit_export")
+def _why_not_give(job: Job) -> str | None:
+    return "您的岗位没有此项权限。" if access.REGISTRY["audit"].refuses(job.owner) else None
+
+
+@jobs.job("audit_export", _why_not_give)
 def export(progress: jobs.Progress, *, search: dict[str, str]) -> jobs.Result:
     """The events in question as a workbook, with the newest seal in its head."""
     owner = User.objects.get(pk=progress.job.owner_id)

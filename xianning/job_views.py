@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods
 
-from xianning import access, accounts, exports, vault
+from xianning import accounts, exports, vault
 from xianning import jobs as background
 from xianning.access import user_of
 from xianning.downloads import download
@@ -60,8 +60,8 @@ def job_result(request: HttpRequest, pk: Any) -> HttpResponse:
     if not found.result_name:  # not over yet, or it made no file: its page says which
         return redirect(found)
     # Rights may have ended since the file was made.
-    if found.kind == "audit_export" and access.REGISTRY["audit"].refuses(user_of(request)):
-        raise PermissionDenied("您的岗位没有此项权限。")
+    if refusal := background.why_not_give(found):
+        raise PermissionDenied(refusal)
     try:
         data = vault.get(found.result_file) if background.is_kept(found) else None
     except (FileNotFoundError, NotReadable) as problem:

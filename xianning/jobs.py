@@ -140,11 +140,16 @@ class Progress:
 
 
 _WORK: dict[str, Callable[..., Result | None]] = {}
+_REFUSALS: dict[str, Callable[[Job], str | None]] = {}
 _CHORES: list[Callable[[], object]] = []
 
 
-def job(kind: str) -> Callable[[Work], Work]:
+def job(
+    kind: str, refusal: Callable[[Job], str | None] = lambda _job: None
+) -> Callable[[Work], Work]:
     """Register a function `f(progress, **params) -> Result | None` as the work of KIND.
+
+    REFUSAL says why its owner may not fetch the result any more, as a sentence.
 
     It may run again after a worker died, so it must be idempotent: either one transaction that
     ends with `progress.hold()`, or steps that find out what is done already. On SQLite one
@@ -154,7 +159,7 @@ def job(kind: str) -> Callable[[Work], Work]:
     """
 
     def register(function: Work) -> Work:
-        _WORK[kind] = function
+        _WORK[kind], _REFUSALS[kind] = function, refusal
         return function
 
     return register
@@ -312,6 +317,11 @@ def _queue_again() -> int:
     for each in lost:
         _enqueue(each)
     return len(lost)
+
+
+def why_not_give(finished: Job) -> str | None:
+    """Why the result may not be given to its owner as he is now; None when it may."""
+    return _REFUSALS[finished.kind](finished) if finished.kind in _REFUSALS else None
 
 
 def is_kept(finished: Job) -> bool:

@@ -90,6 +90,7 @@ TITLES: dict[str, str] = {
     "transfers:reveal": "退休人员：查看完整信息（留痕）",
     "transfers:scan": "扫描件：查看（留痕）",
     "transfers:paper": "文书：打印（留痕）",
+    "transfers:pile": "文书：成批打印（留痕）",
     "transfers:rights_list": "个人信息权利申请",
     "transfers:rights_answer": "个人信息权利申请：答复",
     "transfers:rights": "个人信息权利：登记申请",

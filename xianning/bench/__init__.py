@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
+from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
 
@@ -25,6 +26,7 @@ def scratch_database() -> Iterator[None]:
     connection.close()
     if (close_pool := getattr(connection, "close_pool", None)) is not None:
         close_pool()  # it would go on with the database it knows
+    ContentType.objects.clear_cache()  # of the scratch database before this one
     connection.creation.create_test_db(verbosity=0, serialize=False, autoclobber=True)
     try:
         with open(os.devnull, "w") as quiet:

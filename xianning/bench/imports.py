@@ -68,20 +68,20 @@ def _measure(count: int, folder: Path, say: Callable[[str], Any]) -> list[str]:
     say(f"{count} rows, {len(data) / 1e6:.1f} MB")
     batch = sessions.upload(data, path.name, enterprise, clerk)
     with Clock() as check:
-        _work(batch)
+        work(batch)
     sessions.confirm(_now(batch), by=clerk)
     with _Watch() as watch, Clock() as write:
-        _work(batch)
+        work(batch)
     say(_now(batch).message)
     memory = peak_mb()
     again = sessions.upload(data, path.name, enterprise, clerk)
     with Clock() as unchanged:
-        _work(again)
+        work(again)
     say(_now(again).message)
     sessions.drop(_now(again))
     sessions.undo(_now(batch), by=clerk)
     with Clock() as undo:
-        _work(batch)
+        work(batch)
     copy = _copy_alone(data, enterprise, clerk)
     took = check.seconds + write.seconds
     return [
@@ -96,7 +96,8 @@ def _now(batch: ImportBatch) -> ImportBatch:
     return ImportBatch.objects.get(pk=batch.pk)
 
 
-def _work(batch: ImportBatch) -> None:
+def work(batch: ImportBatch) -> None:
+    """Do what is asked for BATCH, here and now."""
     job = Job.objects.get(pk=str(_now(batch).job_id))
     jobs.run_job.func(str(job.pk))
     job.refresh_from_db()
@@ -107,7 +108,7 @@ def _work(batch: ImportBatch) -> None:
 def _copy_alone(data: bytes, enterprise: Enterprise, clerk: User) -> float:
     """Seconds in which the database takes in the same rows, packed beforehand, and nothing else."""
     batch = sessions.upload(data, "copy.xlsx", enterprise, clerk)
-    _work(batch)
+    work(batch)
     batch, seconds = _now(batch), 0.0
     writer = writing.Writer(enterprise, clerk, batch)
     number = 1 + 10 * len(batch.blocks) * spool.BLOCK

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from xianning.bench import imports
+from xianning.bench import imports, papers
 
 
 class Command(BaseCommand):
@@ -18,11 +18,15 @@ class Command(BaseCommand):
         kinds = parser.add_subparsers(dest="kind", required=True)
         bench = kinds.add_parser("import", help="导入 50 列的工作簿")
         bench.add_argument("--rows", default="10000,100000", help="行数，逗号分隔")
+        pile = kinds.add_parser("papers", help="成批打印《基本信息表》")
+        pile.add_argument("--people", default="100,500", help="人数，逗号分隔")
         kinds.add_parser("watch", help="import 用来观察其他用户")
 
     def handle(self, *_: Any, kind: str, **options: Any) -> None:
         if kind == "import":
             imports.run([int(count) for count in options["rows"].split(",")], self._say)
+        elif kind == "papers":
+            papers.run([int(count) for count in options["people"].split(",")], self._say)
         else:
             imports.watch(self._say, _input_is_closed)
 

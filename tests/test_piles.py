@@ -1,0 +1,181 @@
+"""One paper for many people: in order, once each, on record, taken up again where it stopped."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+from django.utils import timezone
+from pypdf import PdfReader
+
+from tests.factories import make_many, make_transfer
+from transfers import piles
+from transfers.models import PrintedPaper, PrintPile, Transfer
+from transfers.papers import PAPERS
+from xianning import jobs, vault
+from xianning.models import AccessLog, Job, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def ask(press: Callable[..., Any]) -> Callable[..., Any]:
+    """Press a button of the page of a pile; work that was queued is over afterwards."""
+    return lambda user="qiye", paper="form", **data: press(user, "transfers:pile", paper, **data)
+
+
+@pytest.fixture
+def cases(people: dict[str, User]) -> list[Transfer]:
+    """Five people who wait for their forms, in the order of the roster."""
+    return sorted((make_transfer(at="confirm") for _ in range(5)), key=lambda case: case.pk)
+
+
+@pytest.fixture(autouse=True)
+def small_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(piles, "BLOCK", 2)
+
+
+def ids(cases: list[Transfer]) -> list[str]:
+    return [str(case.pk) for case in cases]
+
+
+def pages_of(answer: Any, client: Client) -> list[str]:
+    """The text of each page of the file of the job that ANSWER leads to, without blanks."""
+    result = client.get(f"{answer['Location']}result/")
+    assert result.status_code == 200
+    reader = PdfReader(io.BytesIO(result.content))
+    return ["".join(page.extract_text().split()) for page in reader.pages]
+
+
+def test_the_forms_of_a_queue_come_in_order_three_copies_each_and_are_on_record(
+    ask: Callable[..., Any], sign_in: Callable[[str], Client], cases: list[Transfer]
+) -> None:
+    elsewhere = make_transfer(at="confirm", clerk="qiye_chibi")
+    shown = ask(waiting="confirm").content.decode()
+    assert "打印 5 人" in shown
+    assert not PrintedPaper.objects.exists()
+    answer = ask(waiting="confirm", confirmed="1", token="once")
+    client = sign_in("qiye")
+    pages = pages_of(answer, client)
+    assert len(pages) == 15
+    for place, case in enumerate(cases):
+        for copy in range(3):
+            page = pages[3 * place + copy]
+            assert case.number in page
+            assert "次打印" not in page
+    printed = PrintedPaper.objects.order_by("pk")
+    assert [(row.transfer_id, row.paper, row.version) for row in printed] == [
+        (case.pk, "form", "1") for case in cases
+    ]
+    log = AccessLog.objects.filter(kind=AccessLog.Kind.PAPER)
+    assert sorted(log.values_list("transfer_id", flat=True)) == sorted(case.pk for case in cases)
+    assert elsewhere.pk not in printed.values_list("transfer_id", flat=True)
+    assert "已打印 1 次" in client.get(cases[0].get_absolute_url()).content.decode()
+
+    # What was printed is left out, unless it is asked for: then its face says so.
+    shown = ask(waiting="confirm").content.decode()
+    assert "所选的人都已打印过现行版本" in shown
+    assert ask(waiting="confirm", confirmed="1").status_code == 422
+    again = ask(case=ids(cases[:1]), confirmed="1", again="1")
+    assert all("（第2次打印）" in page for page in pages_of(again, client))
+    assert PrintedPaper.objects.count() == 6
+
+
+def test_a_second_press_is_the_same_pile(ask: Callable[..., Any], cases: list[Transfer]) -> None:
+    first = ask(case=ids(cases[:2]), confirmed="1", token="pressed")
+    second = ask(case=ids(cases[:2]), confirmed="1", again="1", token="pressed")
+    assert first["Location"] == second["Location"]
+    assert (PrintPile.objects.count(), PrintedPaper.objects.count()) == (1, 2)
+
+
+def test_it_goes_on_where_it_was_stopped(
+    ask: Callable[..., Any], sign_in: Callable[[str], Client], cases: list[Transfer],
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any,
+) -> None:  # fmt: skip
+    made: list[int] = []
+    whole = PAPERS["form"].pile
+    assert whole is not None
+
+    def counted(some: Any) -> Any:
+        made.append(len(some))
+        if len(made) == 2:
+            raise KeyboardInterrupt  # the worker is ended
+        return whole(some)
+
+    monkeypatch.setitem(PAPERS, "form", _with_pile(counted))
+    with pytest.raises(KeyboardInterrupt):
+        ask(case=ids(cases), confirmed="1")
+    pile = PrintPile.objects.get()
+    assert [len(part["printed"]) for part in pile.parts] == [2]
+    assert not PrintedPaper.objects.exists()
+    Job.objects.filter(pk=str(pile.job_id)).update(state="queued")
+    with django_capture_on_commit_callbacks(execute=True):
+        jobs.run_job.func(str(pile.job_id))
+    assert made == [2, 2, 2, 1]
+    job = Job.objects.get(pk=str(pile.job_id))
+    assert (job.state, PrintedPaper.objects.count()) == ("done", 5)
+    assert len(list(vault.older_than(piles.FOLDER, -jobs.KEPT))) == 3
+    assert piles.sweep() == 3
+    assert not list(vault.older_than(piles.FOLDER, -jobs.KEPT))
+    result = sign_in("qiye").get(reverse("job_result", args=[job.pk]))
+    assert len(PdfReader(io.BytesIO(result.content)).pages) == 15
+
+
+def _with_pile(pile: Any) -> Any:
+    return replace(PAPERS["form"], pile=pile)
+
+
+def test_who_cannot_be_printed_is_named_with_the_reason(
+    ask: Callable[..., Any], cases: list[Transfer]
+) -> None:
+    Transfer.objects.filter(pk=cases[0].pk).update(community=None)
+    Transfer.objects.filter(pk=cases[1].pk).update(state="ended", closed_at=timezone.now())
+    shown = ask(case=ids(cases)).content.decode()
+    assert "打印 3 人" in shown
+    assert "2 人不能打印" in shown
+    assert f"{cases[0].retiree.name}（{cases[0].number}）：填写接收社区后才能打印" in shown
+    assert f"{cases[1].retiree.name}（{cases[1].number}）：案卷已终止" in shown
+
+
+def test_foreign_cases_are_neither_printed_nor_named(
+    ask: Callable[..., Any], cases: list[Transfer]
+) -> None:
+    answer = ask("qiye_chibi", case=ids(cases), confirmed="1")
+    assert answer.status_code == 422
+    assert not any(word in answer.content.decode() for word in (*ids(cases), cases[0].number))
+    assert ask("shequ", case=ids(cases)).status_code == 403
+    assert ask(paper="letter").status_code == 404
+    assert ask(case=["x"]).status_code == 404
+
+
+def test_who_has_left_the_office_fetches_nothing(
+    ask: Callable[..., Any], sign_in: Callable[[str], Client], cases: list[Transfer]
+) -> None:
+    answer = ask(case=ids(cases[:1]), confirmed="1")
+    clerk = User.objects.get(username="qiye")
+    for office in clerk.offices.all():
+        office.dismiss(clerk)
+    assert sign_in("qiye").get(f"{answer['Location']}result/").status_code == 403
+
+
+def test_more_people_cost_no_more_questions(
+    ask: Callable[..., Any], people: dict[str, User]
+) -> None:
+    costs = []
+    for count in (3, 12):
+        chosen = ids(make_many(count))
+        ask(case=chosen)  # what is asked once is known now
+        with CaptureQueriesContext(connection) as captured:
+            assert f"打印 {count} 人" in ask(case=chosen).content.decode()
+        costs.append(len(captured))
+    assert costs[0] == costs[1]

@@ -1,0 +1,240 @@
+"""The pile: one paper for many people, printed in one go, signed in one sitting (第六条第3项).
+
+It is made in the background, block by block; blocks that are made are kept, so that work which was
+interrupted goes on behind them. When the file is whole, and before anybody can fetch it, each
+printing is put on record for the person concerned.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from django.db import IntegrityError, transaction
+from django.db.models import CharField, Exists, OuterRef, Value
+from django.db.models.functions import Cast
+from django.urls import reverse
+from django.utils import timezone
+from pypdf import PdfWriter
+
+from transfers import notice, workflow
+from transfers.models import ImportBatch, PrintedPaper, PrintPile, Transfer
+from transfers.papers import PAPERS
+from xianning import access, jobs, vault, watch
+from xianning.models import AccessLog, Job
+from xianning.sandbox import Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from django.db.models import QuerySet
+
+    from transfers.papers import Paper
+    from xianning.models import User
+
+BLOCK = 25  # people laid out together: more would share fonts, but take too much memory
+LIMIT = 1000  # people of one pile
+REFUSED_SHOWN = 20
+FOLDER = "piles"
+_WITH = ("retiree", "enterprise__county", "community", "party_area")
+# The present version of a paper, asked for in the database.
+_VERSIONS: dict[str, Any] = {
+    "form": Cast(OuterRef("form_version"), CharField(max_length=20)),
+    "notice": Value(notice.VERSION),
+}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """For whom a paper is wanted: all who wait at a step, those of a batch, or ticked cases.
+
+    The first that is given counts; ENTERPRISE narrows those who wait.
+    """
+
+    ticked: tuple[UUID, ...] = ()
+    waiting: str = ""
+    enterprise: UUID | None = None
+    batch: UUID | None = None
+
+    def seen_by(self, user: User) -> Choice:
+        """What of it USER may know of: a page repeats no other ids."""
+        mine = set(access.scope(user).enterprises)
+        batches = ImportBatch.objects.visible_to(user)
+        return Choice(
+            tuple(Choice(self.ticked).cases(user).values_list("pk", flat=True)),
+            self.waiting,
+            self.enterprise if self.enterprise in mine else None,
+            self.batch if self.batch and batches.filter(pk=self.batch).exists() else None,
+        )
+
+    def cases(self, user: User) -> QuerySet[Transfer]:
+        """Those cases of USER's own enterprises, in the order of the roster."""
+        rows = Transfer.objects.visible_to(user).filter(
+            enterprise__in=access.scope(user).enterprises
+        )
+        if self.waiting:
+            rows = rows.filter(pk__in=workflow.waiting(user, self.waiting).values("transfer_id"))
+            if self.enterprise:
+                rows = rows.filter(enterprise=self.enterprise)
+        elif self.batch:
+            batches = ImportBatch.objects.visible_to(user).filter(pk=self.batch)
+            rows = rows.filter(batch__in=batches)
+        else:
+            rows = rows.filter(pk__in=self.ticked)
+        return rows.order_by("pk")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What would be printed: `cases` in order; `refused` are (case, sentence), the first ones.
+
+    `printed` tells whether some have been printed in this version before, `more` whether there are
+    more people than one pile takes.
+    """
+
+    cases: list[Transfer]
+    refused: list[tuple[Transfer, str]]
+    refused_count: int
+    printed: int
+    more: bool
+
+
+def plan(sheet: Paper, choice: Choice, user: User, *, again: bool) -> Plan:
+    """Whom a pile of SHEET would hold; AGAIN prints also what was printed in this version."""
+    rows = choice.cases(user).select_related(*_WITH)
+    before = PrintedPaper.objects.filter(
+        transfer=OuterRef("pk"), paper=sheet.key, version=_VERSIONS[sheet.key]
+    )
+    printed = rows.filter(Exists(before))[: LIMIT + 1]
+    wanted = list((rows if again else rows.exclude(Exists(before)))[: LIMIT + 1])
+    cases, refused = [], []
+    for case in wanted[:LIMIT]:
+        if reason := sheet.refusal(case):
+            refused.append((case, reason))
+        else:
+            cases.append(case)
+    return Plan(
+        cases, refused[:REFUSED_SHOWN], len(refused), len(printed.values_list("pk")),
+        len(wanted) > LIMIT,
+    )  # fmt: skip
+
+
+def ask(user: User, sheet: Paper, cases: Iterable[Transfer], token: str) -> Job:
+    """Have the pile made. TOKEN names the press of a button: pressed twice it is one pile."""
+    ids = [str(case.pk) for case in cases]
+    try:
+        with transaction.atomic():
+            pile = PrintPile.objects.create(paper=sheet.key, owner=user, cases=ids, token=token)
+            pile.job = jobs.submit(
+                "print_pile", f"打印{sheet.title}（{len(ids)} 人）", user, {"pile": str(pile.pk)},
+                back_url=reverse("transfers:list"),
+            )  # fmt: skip
+            pile.save(update_fields=["job"])
+    except IntegrityError:
+        pile = PrintPile.objects.select_related("job").get(owner=user, token=token)
+    assert pile.job is not None
+    return pile.job
+
+
+def why_not_give(job: Job) -> str | None:
+    """Why the file may not be fetched any more: rights may have ended since it was made."""
+    pile = PrintPile.objects.get(job=job)
+    concerned = Transfer.objects.filter(pk__in=pile.cases).order_by()
+    enterprises = set(concerned.values_list("enterprise_id", flat=True).distinct())
+    if not enterprises <= set(access.scope(pile.owner).enterprises):
+        return "提交打印之后，您的职责已经变更，不能再取这份文书。"
+    return None
+
+
+@jobs.job("print_pile", why_not_give)
+def run(progress: jobs.Progress, *, pile: str) -> jobs.Result:
+    """The background work behind the print button; it goes on behind the blocks that are made."""
+    wanted = PrintPile.objects.select_related("owner").get(pk=pile, owner=progress.job.owner)
+    sheet, count = PAPERS[wanted.paper], len(wanted.cases)
+    done = len(wanted.parts) * BLOCK
+    while done < count:
+        progress.step(done, count)
+        part = _made(sheet, wanted.owner, wanted.cases[done : done + BLOCK])
+        _keep(wanted, progress, part)
+        done += BLOCK
+    people = sum(len(part["printed"]) for part in wanted.parts)
+    if not people:
+        raise Rejected("所选的人已不能打印，没有生成文件。")
+    writer = PdfWriter()
+    for part in wanted.parts:
+        if part["file"]:
+            writer.append(io.BytesIO(vault.get(part["file"])), import_outline=False)
+    writer.compress_identical_objects(
+        remove_unreferenced=False
+    )  # copies of a form share their ground
+    target = io.BytesIO()
+    writer.write(target)
+    for number in range(len(wanted.parts)):
+        _note(wanted, sheet, progress, number)
+    day = timezone.localtime(wanted.asked_at)
+    return jobs.Result(
+        target.getvalue(), f"{sheet.title.strip('《》')}-{day:%Y%m%d}-{people}人.pdf"
+    )
+
+
+def _made(sheet: Paper, user: User, ids: Sequence[str]) -> dict[str, Any]:
+    """A block as one stored file: those of IDS that USER may still print."""
+    rows = Choice(ticked=tuple(UUID(pk) for pk in ids)).cases(user).select_related(*_WITH)
+    cases = [case for case in rows if sheet.concerns(case, user) and not sheet.refusal(case)]
+    if not cases or sheet.pile is None:
+        return {"file": "", "printed": [], "holes": [], "noted": False}
+    made = sheet.pile(cases)
+    return {
+        "file": vault.put(made, FOLDER),
+        "printed": [[str(case.pk), sheet.version(case)] for case in cases],
+        "holes": [[str(case.pk), sign] for sign in made.missing for case in cases
+                  if sign in "".join(map(str, vars(case.retiree).values()))],
+        "noted": False,
+    }  # fmt: skip
+
+
+@transaction.atomic
+def _keep(pile: PrintPile, progress: jobs.Progress, part: dict[str, Any]) -> None:
+    pile.parts = [*pile.parts, part]
+    pile.save(update_fields=["parts"])
+    progress.hold()
+
+
+@transaction.atomic
+def _note(pile: PrintPile, sheet: Paper, progress: jobs.Progress, number: int) -> None:
+    """Put the printings of one block on record, once."""
+    part = pile.parts[number]
+    if part["noted"]:
+        return
+    cases = Transfer.objects.in_bulk([pk for pk, _version in part["printed"]])
+    for pk, version in part["printed"]:
+        if case := cases.get(UUID(pk)):
+            sheet.note(case, pile.owner, version=version, in_pile=True)
+    for pk, sign in part["holes"]:
+        AccessLog.write(
+            pile.owner, AccessLog.Kind.PAPER, sheet.holes([sign])[:200], transfer=cases[UUID(pk)]
+        )
+    part["noted"] = True
+    pile.save(update_fields=["parts"])
+    progress.hold()
+
+
+@jobs.chore
+def sweep() -> int:
+    """Throw away the blocks of piles whose work is over, and what nobody names; how many files."""
+    gone = 0
+    lately = PrintPile.objects.filter(pk__gte=watch.first_id(timezone.now() - 2 * jobs.KEPT))
+    over = lately.filter(job__state__in=(Job.State.DONE, Job.State.FAILED))
+    for pile in over.exclude(parts=[])[:100]:
+        files = [part["file"] for part in pile.parts if part["file"]]
+        for name in files:
+            vault.remove(name)
+        pile.parts = []
+        pile.save(update_fields=["parts"])
+        gone += len(files)
+    for name in vault.older_than(FOLDER, jobs.KEPT):
+        vault.remove(name)
+        gone += 1
+    return gone

@@ -1,0 +1,71 @@
+"""How fast a pile of forms is; beside it one form and the merging of its blocks."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from pypdf import PdfReader
+
+from communities.models import Area
+from enterprises.models import Enterprise
+from transfers import piles
+from transfers.documents import basic_information_form
+from transfers.imports import sessions
+from transfers.models import Transfer
+from transfers.papers import PAPERS
+from xianning import jobs, vault
+from xianning.bench import Clock, machine, peak_mb, scratch_database, table, workbooks
+from xianning.bench.imports import work
+from xianning.models import Job, User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+HEADING = ["people × 3 copies", "one form, warm", "pile", "ms a person", "file", "memory"]
+
+
+def run(counts: list[int], say: Callable[[str], Any]) -> None:
+    """Print the forms of so many made-up people each, as an ordinary clerk."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings.MEDIA_ROOT = folder
+        settings.AUDIT_ANCHORS = Path(folder) / "anchors"
+        jobs._enqueue = lambda waiting: None  # the work is done here, at a known moment
+        say(machine())
+        rows = []
+        for count in counts:
+            with scratch_database():
+                rows.append(_measure(count, Path(folder)))
+        say(table(HEADING, rows))
+
+
+def _measure(count: int, folder: Path) -> list[str]:
+    path = folder / "people.xlsx"
+    workbooks.write(path, workbooks.people(count, list(Area.objects.receiving())))
+    clerk = User.objects.get(username="qiye")
+    enterprise = Enterprise.objects.get(offices__users=clerk)
+    batch = sessions.upload(path.read_bytes(), path.name, enterprise, clerk)
+    work(batch)
+    batch.refresh_from_db()
+    sessions.confirm(batch, by=clerk)
+    work(batch)
+    basic_information_form(Transfer.objects.all()[0])
+    with Clock() as one:
+        basic_information_form(Transfer.objects.all()[1])
+    plan = piles.plan(PAPERS["form"], piles.Choice(batch=batch.pk), clerk, again=False)
+    job = piles.ask(clerk, PAPERS["form"], plan.cases, "bench")
+    with Clock() as pile:
+        jobs.run_job.func(str(job.pk))
+    job = Job.objects.get(pk=str(job.pk))
+    if job.state != Job.State.DONE:
+        raise SystemExit(job.message)
+    data = vault.get(job.result_file)
+    assert len(PdfReader(io.BytesIO(data)).pages) == 3 * len(plan.cases)
+    return [
+        f"{len(plan.cases):,}", f"{one.seconds:.2f} s", f"{pile.seconds:.1f} s",
+        f"{1000 * pile.seconds / len(plan.cases):.0f}", f"{len(data) / 1e6:.1f} MB",
+        f"{peak_mb()} MB",
+    ]  # fmt: skip
