@@ -534,3 +534,24 @@ def test_the_template_can_be_filled_in_and_uploaded(sign_in: Callable[[str], Cli
     shown = client.post(reverse(IMPORT), {"file": file})
     assert "新增 1 家" in shown.content.decode()
     assert shown.context["found"].unknown == []
+
+
+def test_the_roster_of_enterprises_is_that_of_the_place(
+    sign_in: Callable[[str], Client], people: People
+) -> None:
+    """A county sees its own list, a clerk his own enterprise, the city all of them."""
+    names = {enterprise.name for enterprise in Enterprise.objects.all()}
+    path = reverse("roster", args=["enterprises"])
+
+    def listed(username: str) -> set[str]:
+        page = sign_in(username).get(path).content.decode()
+        return {name for name in names if f"<td>{name}</td>" in page}
+
+    assert listed("gzw") == names
+    assert listed("qiye") == {enterprise_of("qiye").name}
+    chibi = set(Enterprise.objects.visible_to(people["gzw_chibi"]).values_list("name", flat=True))
+    assert listed("gzw_chibi") == chibi == {
+        enterprise.name for enterprise in Enterprise.objects.all()
+        if enterprise.authority_id == people["gzw_chibi"].offices.get().area_id
+        or str(enterprise.county_id or "").startswith("421281")
+    }  # fmt: skip

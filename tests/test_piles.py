@@ -89,6 +89,10 @@ def test_the_forms_of_a_queue_come_in_order_three_copies_each_and_are_on_record(
     again = ask(case=ids(cases[:1]), confirmed="1", again="1")
     assert all("（第2次打印）" in page for page in pages_of(again, client))
     assert PrintedPaper.objects.count() == 6
+    alone = client.post(reverse("transfers:paper", args=[cases[0].pk, "form"]))
+    assert "（第3次打印）" in "".join(
+        PdfReader(io.BytesIO(alone.content)).pages[0].extract_text().split()
+    )
 
 
 def test_a_second_press_is_the_same_pile(ask: Callable[..., Any], cases: list[Transfer]) -> None:

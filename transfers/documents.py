@@ -205,16 +205,21 @@ def _heading(case: Transfer) -> list[tuple[str, str, float, str]]:
 
 def basic_information_form(case: Transfer) -> pdf.Pdf:
     """Three labelled copies, A4 landscape, a page each; empty fields have a line for the pen."""
-    return basic_information_forms([case])
+    return _forms([case], noted=1)  # this printing is on record already
 
 
 def basic_information_forms(cases: Sequence[Transfer]) -> pdf.Pdf:
-    """The forms of CASES one behind the other, three copies each.
+    """The forms of CASES one behind the other, three copies each; put on record afterwards."""
+    return _forms(cases, noted=0)
 
-    A version that was printed before says on its face which printing it is.
-    """
-    before = PrintedPaper.times(cases, "form")
-    sheets = [_sheet(case, before.get((case.pk, str(case.form_version)), 0) + 1) for case in cases]
+
+def _forms(cases: Sequence[Transfer], noted: int) -> pdf.Pdf:
+    """A version that was printed before says on its face which printing it is."""
+    times = PrintedPaper.times(cases, "form")
+    sheets = [
+        _sheet(case, times.get((case.pk, str(case.form_version)), noted) + 1 - noted)
+        for case in cases
+    ]
     context = {"sheets": sheets, "columns": range(COLUMNS)}
     return pdf.render("print/basic_information_form.html", context, copies=len(COPIES))
 

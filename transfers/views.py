@@ -349,7 +349,7 @@ def _edit_page(request: HttpRequest, form: RetireeForm, **context: Any) -> HttpR
 
 @require_POST
 def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
-    """Print a paper of the case; who printed it is on record before it is given out."""
+    """Print a paper of the case; who printed it is on record first."""
     case = _case(request, pk)
     sheet = PAPERS.get(name)
     if sheet is None:
@@ -359,12 +359,12 @@ def paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     if reason := sheet.refusal(case):
         messages.error(request, reason)
         return redirect(case)
+    sheet.note(case, user_of(request), address=access.client_address(request))
     try:
         data = sheet.render(case, request)
     except (Rejected, SandboxError) as reason:
         messages.error(request, str(reason))
         return redirect(case)
-    sheet.note(case, user_of(request), address=access.client_address(request))
     file_name = f"{sheet.title.strip('《》')}-{case.retiree.name}-{case.number}.pdf"
     return download(data, file_name, "application/pdf")
 
