@@ -224,11 +224,16 @@ def test_a_person_whose_case_elsewhere_ended_is_filed_like_a_stranger(
     """Nothing that another enterprise typed comes with the number."""
     from transfers import workflow
 
-    theirs = make_transfer(clerk="qiye_chibi")
+    # Words that stand on no page by themselves.
+    theirs = make_transfer(
+        clerk="qiye_chibi", contact1_name="欧阳慕容", health="尘肺二期", home_phone="13900007771",
+        contact1_phone="13900007772",
+    )  # fmt: skip
     old = theirs.retiree
     workflow.end(theirs, by=people["qiye_chibi"], code="other", reason="重复登记。")
     client = sign_in("qiye")
     typed = values_for() | {"id_number": old.id_number, "born": "", "sex": "", "health": "", "insurances": "",
+                            "contact1_name": "上官诸葛", "home_phone": "13900007773",
                             "retired": f"{old.retired:%Y-%m}", "work_started": ""}  # fmt: skip
     filed = _add(client, **typed)
     assert filed.status_code == 302, filed.context["form"].errors
