@@ -18,9 +18,9 @@ from communities.directory import Directory
 from communities.forms import AreaForm
 from communities.models import Area, Reception
 from transfers.casefile import Change, Entry
+from transfers.papers import PAPERS
 from xianning import access, standards
 from xianning.access import user_of
-from xianning.models import AccessLog
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
 
@@ -187,10 +187,8 @@ def card_paper(request: HttpRequest) -> HttpResponse:
         messages.error(request, "没有选中要打印的联系卡，或所选的卡已作废。")
         return _cards(request, rows, 422)
     for entry in chosen:
-        AccessLog.write(
-            user_of(request), AccessLog.Kind.PAPER, "社区联系卡", transfer=entry.transfer,
-            address=access.client_address(request),
-        )  # fmt: skip
+        address = access.client_address(request)
+        PAPERS["card"].note(entry.transfer, user_of(request), address=address)
     try:
         sheet = documents.contact_cards_sheet(
             chosen, check_url=request.build_absolute_uri(reverse("communities:card_check"))

@@ -136,20 +136,27 @@ def test_the_fast_way_writes_what_the_slow_way_writes(
         case.retiree.grams.all().delete()
     _forget(fast)
 
-    def one_by_one(instances: Any, *, by: User, reason: str) -> None:
-        for instance in instances:
-            instance.__dict__["_change_reason"] = reason
-            instance.__dict__["_history_user"] = by
-            instance.save(force_insert=True)
+    def one_by_one(instances: Any, *, by: User, reason: str) -> list[Any]:
+        def save() -> None:
+            for instance in instances:
+                instance.__dict__["_change_reason"] = reason
+                instance.__dict__["_history_user"] = by
+                instance.save(force_insert=True)
 
-    def rows_one_by_one(model: Any, columns: Any, rows: Any) -> None:
-        if model is NameGram:
-            return  # saving a person wrote them
-        for row in rows:
-            model(**dict(zip(columns, row, strict=True))).save(force_insert=True)
+        return [(save, b"rows")]
 
-    monkeypatch.setattr(bulk, "create_with_history", one_by_one)
-    monkeypatch.setattr(bulk, "insert", rows_one_by_one)
+    def rows_one_by_one(model: Any, columns: Any, rows: Any) -> Any:
+        made = [model(**dict(zip(columns, row, strict=True))) for row in rows]
+
+        def save() -> None:
+            for row in made if model is not NameGram else ():  # saving a person wrote those
+                row.save(force_insert=True)
+
+        return save, b"rows"
+
+    monkeypatch.setattr(bulk, "pack_with_history", one_by_one)
+    monkeypatch.setattr(bulk, "pack", rows_one_by_one)
+    monkeypatch.setattr(bulk, "insert_packed", lambda save, _rows: save())
     writing.write(report, by=clerk)
     slow = list(Transfer.objects.filter(enterprise=enterprise))
     assert len(slow) == len(writing_by_hand) == 40

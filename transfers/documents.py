@@ -205,20 +205,24 @@ def _heading(case: Transfer) -> list[tuple[str, str, float, str]]:
 
 def basic_information_form(case: Transfer) -> pdf.Pdf:
     """Three labelled copies, A4 landscape, a page each; empty fields have a line for the pen."""
-    return _forms([case], noted=1)  # this printing is on record already
+    return _forms([case], noted=True)
 
 
 def basic_information_forms(cases: Sequence[Transfer]) -> pdf.Pdf:
     """The forms of CASES one behind the other, three copies each; put on record afterwards."""
-    return _forms(cases, noted=0)
+    return _forms(cases, noted=False)
 
 
-def _forms(cases: Sequence[Transfer], noted: int) -> pdf.Pdf:
-    """A version that was printed before says on its face which printing it is."""
+def _forms(cases: Sequence[Transfer], *, noted: bool) -> pdf.Pdf:
+    """A version that was printed before says on its face which printing it is.
+
+    NOTED tells whether this printing is on record already.
+    """
     times = PrintedPaper.times(cases, "form")
+    so_far = [times.get((case.pk, str(case.form_version)), 0) for case in cases]
     sheets = [
-        _sheet(case, times.get((case.pk, str(case.form_version)), noted) + 1 - noted)
-        for case in cases
+        _sheet(case, count if noted else count + 1)
+        for case, count in zip(cases, so_far, strict=True)
     ]
     context = {"sheets": sheets, "columns": range(COLUMNS)}
     return pdf.render("print/basic_information_form.html", context, copies=len(COPIES))

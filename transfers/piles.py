@@ -23,6 +23,7 @@ from transfers import notice, workflow
 from transfers.models import ImportBatch, PrintedPaper, PrintPile, Transfer
 from transfers.papers import PAPERS
 from xianning import access, jobs, vault, watch
+from xianning.context import capped
 from xianning.models import AccessLog, Job
 from xianning.sandbox import Rejected
 
@@ -90,14 +91,14 @@ class Choice:
 class Plan:
     """What would be printed: `cases` in order; `refused` are (case, sentence), the first ones.
 
-    `printed` tells whether some have been printed in this version before, `more` whether there are
-    more people than one pile takes.
+    `printed` tells how many were printed in this version before, counted up to the size of a pile
+    (`7` or `1000+`), `more` whether there are more people than one pile takes.
     """
 
     cases: list[Transfer]
     refused: list[tuple[Transfer, str]]
     refused_count: int
-    printed: int
+    printed: str
     more: bool
 
 
@@ -107,7 +108,6 @@ def plan(sheet: Paper, choice: Choice, user: User, *, again: bool) -> Plan:
     before = PrintedPaper.objects.filter(
         transfer=OuterRef("pk"), paper=sheet.key, version=_VERSIONS[sheet.key]
     )
-    printed = rows.filter(Exists(before))[: LIMIT + 1]
     wanted = list((rows if again else rows.exclude(Exists(before)))[: LIMIT + 1])
     cases, refused = [], []
     for case in wanted[:LIMIT]:
@@ -116,8 +116,8 @@ def plan(sheet: Paper, choice: Choice, user: User, *, again: bool) -> Plan:
         else:
             cases.append(case)
     return Plan(
-        cases, refused[:REFUSED_SHOWN], len(refused), len(printed.values_list("pk")),
-        len(wanted) > LIMIT,
+        cases, refused[:REFUSED_SHOWN], len(refused),
+        capped(choice.cases(user).filter(Exists(before)), LIMIT), len(wanted) > LIMIT,
     )  # fmt: skip
 
 
@@ -213,9 +213,9 @@ def _note(pile: PrintPile, sheet: Paper, progress: jobs.Progress, number: int) -
         if case := cases.get(UUID(pk)):
             sheet.note(case, pile.owner, version=version, in_pile=True)
     for pk, sign in part["holes"]:
-        AccessLog.write(
-            pile.owner, AccessLog.Kind.PAPER, sheet.holes([sign])[:200], transfer=cases[UUID(pk)]
-        )
+        if case := cases.get(UUID(pk)):
+            what = sheet.holes([sign])[:200]
+            AccessLog.write(pile.owner, AccessLog.Kind.PAPER, what, transfer=case)
     part["noted"] = True
     pile.save(update_fields=["parts"])
     progress.hold()

@@ -42,24 +42,16 @@ def create_with_history(instances: Sequence[Any], *, by: User, reason: str) -> N
         instance._state.adding, instance._state.db = False, connection.alias
 
 
-def insert(
-    model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]
-) -> None:
-    """Insert ROWS of plain values; each gives those of COLUMNS (attribute names, none encrypted).
-
-    Raises IntegrityError.
-    """
-    table, packed = pack(model, columns, rows)
-    insert_packed(table, packed)
-
-
 Packed = tuple[str, bytes]  # into which table with which columns, and the rows
 
 
 def pack(
     model: type[models.Model], columns: Sequence[str], rows: Iterable[Sequence[Any]]
 ) -> Packed:
-    """ROWS as `insert` takes them, ready for `insert_packed`."""
+    """ROWS of plain values, ready for `insert_packed`.
+
+    Each gives the values of COLUMNS (attribute names, none encrypted).
+    """
     return _table(model, connection.vendor, tuple(columns)).pack(rows)
 
 

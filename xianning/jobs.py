@@ -14,7 +14,6 @@ import threading
 import time
 from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from django.conf import settings
@@ -338,12 +337,10 @@ def cleanup() -> int:
         vault.remove(finished.result_file)
         Job.objects.filter(pk=finished.pk).update(result_file="")
         gone += 1
-    folder = Path(settings.MEDIA_ROOT) / FOLDER
-    for file in folder.iterdir() if folder.is_dir() else ():
-        # No row names it when the worker died between writing the file and writing the end.
-        if file.stat().st_mtime < (limit - timedelta(hours=1)).timestamp():
-            file.unlink(missing_ok=True)
-            gone += 1
+    # No row names a file when the worker died between writing it and writing the end.
+    for name in vault.older_than(FOLDER, KEPT + timedelta(hours=1)):
+        vault.remove(name)
+        gone += 1
     DBTaskResult.objects.finished().filter(finished_at__lt=limit).delete()
     DBTaskResult.objects.running().filter(started_at__lt=limit - timedelta(days=7)).delete()
     return gone

@@ -8,10 +8,8 @@ from __future__ import annotations
 import logging
 import time
 from datetime import timedelta
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from django.conf import settings
 from django.db import transaction
 from django.utils import timezone
 
@@ -23,7 +21,6 @@ from xianning.privacy import NotReadable
 from xianning.uploads import intake, scanner
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
     from uuid import UUID
 
 logger = logging.getLogger("xianning.uploads")
@@ -108,7 +105,10 @@ def remove_leftovers() -> int:
     Nothing is removed when most files have no row: then the database is not the one the files
     belong to (a restore, a wrong DATABASE_URL).
     """
-    names = [*_recent(intake.SCANS), *_recent("imports")]
+    names = [
+        *vault.older_than(intake.SCANS, LEFT_AFTER, LEFT_UNTIL),
+        *vault.older_than("imports", LEFT_AFTER, LEFT_UNTIL),
+    ]
     known = _filed(names)
     left = [name for name in names if name not in known]
     if len(left) > max(SUSPICIOUS, len(known)):
@@ -117,16 +117,6 @@ def remove_leftovers() -> int:
     for name in left:
         vault.remove(name)
     return len(left)
-
-
-def _recent(folder: str) -> Iterable[str]:
-    """Names in the vault of the files of FOLDER that may be leftovers."""
-    now = time.time()
-    path = Path(settings.MEDIA_ROOT) / folder
-    for file in path.iterdir() if path.is_dir() else ():
-        age = timedelta(seconds=now - file.stat().st_mtime)
-        if LEFT_AFTER < age < LEFT_UNTIL:
-            yield f"{folder}/{file.name}"
 
 
 def _filed(names: list[str]) -> set[str]:

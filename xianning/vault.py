@@ -9,6 +9,7 @@ import re
 import secrets
 import time
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,6 @@ from xianning import privacy
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from datetime import timedelta
 
 _NAME = re.compile(r"[a-z]+/[0-9a-f]{32}")
 
@@ -77,12 +77,14 @@ def names() -> Iterator[str]:
                 yield name
 
 
-def older_than(folder: str, age: timedelta) -> Iterator[str]:
-    """Files of FOLDER that were stored longer than AGE ago."""
-    limit = time.time() - age.total_seconds()
+def older_than(
+    folder: str, age: timedelta, until: timedelta = timedelta.max
+) -> Iterator[str]:  # fmt: skip
+    """Files of FOLDER that were stored longer than AGE ago, but not as long as UNTIL."""
+    now = time.time()
     place = Path(settings.MEDIA_ROOT) / folder
     for file in place.iterdir() if place.is_dir() else ():
-        if file.stat().st_mtime < limit:
+        if age < timedelta(seconds=now - file.stat().st_mtime) < until:
             yield f"{folder}/{file.name}"
 
 

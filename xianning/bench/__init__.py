@@ -5,18 +5,33 @@ from __future__ import annotations
 import os
 import platform
 import resource
+import tempfile
 import time
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit, urlunsplit
 
+from django.conf import settings
 from django.contrib.contenttypes.models import ContentType
 from django.core.management import call_command
 from django.db import connection
 
+from xianning import jobs
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+
+@contextmanager
+def workplace(say: Callable[[str], Any]) -> Iterator[Path]:
+    """A folder that holds all files of the run; work is done when the run says so, not in a queue."""
+    with tempfile.TemporaryDirectory() as folder:
+        settings.MEDIA_ROOT = folder
+        settings.AUDIT_ANCHORS = Path(folder) / "anchors"
+        jobs._enqueue = lambda waiting: None
+        say(machine())
+        yield Path(folder)
 
 
 @contextmanager

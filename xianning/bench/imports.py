@@ -6,7 +6,6 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,12 +22,12 @@ from transfers.models import ImportBatch
 from xianning import bulk, jobs, workbook
 from xianning.bench import (
     Clock,
-    machine,
     peak_mb,
     scratch_database,
     table,
     url_of_database,
     workbooks,
+    workplace,
 )
 from xianning.models import Job, User
 from xianning.models import Sequence as Numbers
@@ -43,15 +42,11 @@ HEADING = ["rows", "reading alone", "check", "same file again", "write", "rows b
 
 def run(counts: list[int], say: Callable[[str], Any]) -> None:
     """Import made-up workbooks of so many rows each, every check on, as an ordinary clerk."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings.MEDIA_ROOT = folder
-        settings.AUDIT_ANCHORS = Path(folder) / "anchors"
-        jobs._enqueue = lambda waiting: None  # the work is done here, at a known moment
-        say(machine())
+    with workplace(say) as folder:
         rows = []
         for count in counts:
             with scratch_database():
-                rows.append(_measure(count, Path(folder), say))
+                rows.append(_measure(count, folder, say))
         say(table(HEADING, rows))
 
 

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import io
-import tempfile
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from pypdf import PdfReader
 
 from communities.models import Area
@@ -18,27 +15,24 @@ from transfers.imports import sessions
 from transfers.models import Transfer
 from transfers.papers import PAPERS
 from xianning import jobs, vault
-from xianning.bench import Clock, machine, peak_mb, scratch_database, table, workbooks
+from xianning.bench import Clock, peak_mb, scratch_database, table, workbooks, workplace
 from xianning.bench.imports import work
 from xianning.models import Job, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
 HEADING = ["people × 3 copies", "one form, warm", "pile", "ms a person", "file", "memory"]
 
 
 def run(counts: list[int], say: Callable[[str], Any]) -> None:
     """Print the forms of so many made-up people each, as an ordinary clerk."""
-    with tempfile.TemporaryDirectory() as folder:
-        settings.MEDIA_ROOT = folder
-        settings.AUDIT_ANCHORS = Path(folder) / "anchors"
-        jobs._enqueue = lambda waiting: None  # the work is done here, at a known moment
-        say(machine())
+    with workplace(say) as folder:
         rows = []
         for count in counts:
             with scratch_database():
-                rows.append(_measure(count, Path(folder)))
+                rows.append(_measure(count, folder))
         say(table(HEADING, rows))
 
 

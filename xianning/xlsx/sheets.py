@@ -401,18 +401,18 @@ def text_cell(prefix: bytes, place: bytes, style: int, text: str) -> bytes:
 # --- head and tail
 
 
-def _in_root(xml: bytes) -> list[Element]:
-    """The elements of a sheet's head that end in it."""
-    root = TAG.search(xml)
-    if root is None:
-        raise Damaged("no root")
-    return list(siblings(xml, root.end()))
+def _behind_first_tag(xml: bytes) -> list[Element]:
+    """The elements that follow the first tag of XML, as far as their parent goes."""
+    first = TAG.search(xml)
+    if first is None:
+        raise Damaged("no element")
+    return list(siblings(xml, first.end()))
 
 
 def column_formats(head: bytes) -> list[tuple[int, int, int]]:
     """First and last column with the format of their empty cells."""
     found = []
-    for element in _in_root(head):
+    for element in _behind_first_tag(head):
         if element.name == "cols":
             for column in inside(head, element):
                 values = attributes(column.tag(head))
@@ -423,7 +423,7 @@ def column_formats(head: bytes) -> list[tuple[int, int, int]]:
 
 def wider_head(head: bytes, last_row: int, last_column: int, shown: int | None) -> bytes:
     """The head with a dimension that reaches so far, and the column SHOWN not hidden."""
-    for element in reversed(_in_root(head)):
+    for element in reversed(_behind_first_tag(head)):
         if element.name == "dimension":
             tag = _wider(element.tag(head), last_row, last_column)
             head = head[: element.start] + tag + head[element.inner :]
@@ -477,16 +477,9 @@ _BEHIND_DRAWING = (  # what may follow <legacyDrawing> (§18.3.1.99); a choice i
 )  # fmt: skip
 
 
-def _after_data(tail: bytes) -> list[Element]:
-    end = TAG.search(tail)
-    if end is None:
-        raise Damaged("no end of the rows")
-    return list(siblings(tail, end.end()))
-
-
 def legacy_drawing(tail: bytes) -> str:
     """The relation to the shapes of the notes; nothing when there are none."""
-    for element in _after_data(tail):
+    for element in _behind_first_tag(tail):
         if element.name == "legacyDrawing":
             values = attributes(element.tag(tail))
             return next((value for name, value in values.items() if name.endswith(":id")), "")
@@ -497,13 +490,13 @@ def with_legacy_drawing(tail: bytes, relation: str, office: str) -> bytes:
     """The tail with this relation to the shapes of the notes, or with none."""
     if legacy_drawing(tail) == relation:
         return tail
-    for element in _after_data(tail):
+    for element in _behind_first_tag(tail):
         if element.name == "legacyDrawing":
             tail = tail[: element.start] + tail[element.end :]
             break
     if not relation:
         return tail
-    elements = _after_data(tail)
+    elements = _behind_first_tag(tail)
     end = elements[-1].end if elements else _end_of_data(tail)
     at = next((e.start for e in elements if e.name in _BEHIND_DRAWING), end)
     found = b'<%slegacyDrawing xmlns:r="%s" r:id="%s"/>'
@@ -521,7 +514,7 @@ def _end_of_data(tail: bytes) -> int:
 
 def merged(tail: bytes) -> Iterator[tuple[int, int, int, int]]:
     """First row and column, last row and column of the merged cells."""
-    for element in _after_data(tail):
+    for element in _behind_first_tag(tail):
         if element.name != "mergeCells":
             continue
         for cell in inside(tail, element):
