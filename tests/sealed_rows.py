@@ -47,9 +47,11 @@ def loaded(model: type[models.Model], **columns: Any) -> Any:
 
 
 def raw(table: type[models.Model], *columns: str) -> list[tuple[Any, ...]]:
-    """The rows as the database keeps them."""
+    """The rows as the database keeps them, in the order of their keys."""
+    names, meta = ", ".join(columns) or "*", table._meta
+    assert meta.pk is not None
     with connection.cursor() as cursor:
-        cursor.execute(f"SELECT {', '.join(columns) or '*'} FROM {table._meta.db_table}")
+        cursor.execute(f"SELECT {names} FROM {meta.db_table} ORDER BY {meta.pk.column}")
         return cursor.fetchall()
 
 

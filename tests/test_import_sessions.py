@@ -29,7 +29,7 @@ from transfers.models import (
     Transfer,
     TransferStep,
 )
-from transfers.retiree_form import BEING_IMPORTED
+from transfers.records import BEING_IMPORTED
 from xianning import bulk, exports, jobs, vault, walk
 from xianning.models import AuditEvent, Job, Notice, User
 from xianning.roster import Made
@@ -97,7 +97,7 @@ def counts() -> dict[str, int]:
 # What differs from one writing to the next: keys, times, the number of the case.
 _OWN = {
     "id", "history_id", "history_date", "number", "retiree", "transfer", "filed_at", "at",
-    "opened_at", "done_at", "id_index",
+    "opened_at", "done_at", "id_index", "facts_index",
 }  # fmt: skip
 
 

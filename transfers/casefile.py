@@ -343,7 +343,7 @@ def _change(record: Any, change: Any, later: Any, earlier: Any) -> Change:
     kind = Retiree.Privacy.private.get(change.field)
     words = []
     for row in (earlier, later):
-        text = row.instance.words(change.field)
+        text = Retiree.words(row, change.field)
         words.append((mask(text, kind) if kind else text) or "未填")
     return Change(label, *words)
 

@@ -21,35 +21,23 @@ from transfers.choices import (
     WishAway,
     WishLocal,
 )
-from transfers.models import PARTY_MEMBER, ImportBatch, Retiree, Transfer
+from transfers.models import PARTY_MEMBER, Retiree, Transfer
+from transfers.records import NOBODY, RECEIVERS, OnRecord, Trace, on_record
 from xianning import privacy, standards
 from xianning.fields import AreaField, DayField, MonthField, StandardField, WordField, WordsField
 from xianning.models import label_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
     from datetime import date
 
     from enterprises.models import Enterprise
 
 OUT_OF_SCOPE = "离休人员原则上保持现有管理方式不变，不纳入移交范围（第二条）。"
-ELSEWHERE = "此身份证号已由其他移交单位申报，请与国资部门核对。"
-BEING_IMPORTED = "此身份证号正在由另一次导入写入或撤销，请稍后再试。"
 REMEMBERED = 4000  # texts of a column
 YES_NO = {"yes": "是", "no": "否"}
-RECEIVERS = ("community", "archive_area", "party_area")
+_YES_NO_OF = {True: "yes", False: "no", None: ""}
 _CADRE = {"离休": OUT_OF_SCOPE}
-
-
-class OnRecord(NamedTuple):
-    """What is known of an ID number: the person, his live case here, or why he is out of reach."""
-
-    person: Retiree | None = None
-    case: Transfer | None = None
-    elsewhere: str = ""
-
-
-NOBODY = OnRecord()
 
 
 class Difference(NamedTuple):
@@ -59,53 +47,6 @@ class Difference(NamedTuple):
     printed: bool
     old: str
     new: str
-
-
-def on_record(
-    id_numbers: Iterable[str], enterprise: Enterprise, chunk: int = 500
-) -> dict[str, OnRecord]:
-    """Who of ID_NUMBERS is known, for a case of ENTERPRISE; unknown numbers are left out.
-
-    One query for each CHUNK of numbers, four more when some of them are known. Of a person with a
-    live case elsewhere nothing is read.
-    """
-    numbers = {
-        index: number
-        for number in id_numbers
-        for index in privacy.blind_indexes(number, "id_number")
-    }
-    found: dict[str, OnRecord] = {}
-    indexes = list(numbers)
-    for start in range(0, len(indexes), chunk):
-        part = indexes[start : start + chunk]
-        known = Retiree.objects.filter(id_index__in=part)
-        if not (part := list(known.values_list("id_index", flat=True))):
-            continue
-        live = Transfer.objects.exclude(state=Transfer.State.ENDED).filter(
-            retiree__id_index__in=part
-        )
-        places = dict(live.values_list("retiree__id_index", "enterprise_id"))
-        unfinished = set(
-            live.filter(batch__in=ImportBatch.objects.hidden().values("pk")).values_list(
-                "retiree__id_index", flat=True
-            )
-        )
-        cases = {
-            case.retiree.id_index: case
-            for case in live.filter(enterprise=enterprise).select_related("retiree", *RECEIVERS)
-        }
-        free = [index for index in part if index not in places]
-        people = {p.id_index: p for p in Retiree.objects.filter(id_index__in=free)}
-        for index in part:
-            if index in unfinished:
-                found[numbers[index]] = OnRecord(elsewhere=BEING_IMPORTED)
-            elif index in cases:
-                found[numbers[index]] = OnRecord(cases[index].retiree, cases[index])
-            elif index in places:
-                found[numbers[index]] = OnRecord(elsewhere=ELSEWHERE)
-            else:
-                found[numbers[index]] = OnRecord(people[index])
-    return found
 
 
 def _some(choices: type[Any] | dict[str, str]) -> list[tuple[str, str]]:
@@ -364,7 +305,6 @@ class RetireeForm(forms.Form):
         self.record = NOBODY
         self.warnings: list[tuple[str, str]] = []
         self.changes_print = self.remembers = False
-        self._kept: dict[str, Any] = {}
         self._known: dict[str, dict[str | None, Any]] = {name: {} for name in self.fields}
         for name in RECEIVERS:
             self.fields[name].directory = self.directory  # type: ignore[attr-defined]
@@ -380,7 +320,6 @@ class RetireeForm(forms.Form):
         What the form says afterwards (errors, warnings, cleaned_data) is about this person only.
         """
         self.remembers = True
-        self._kept = self.values_of(transfer) if transfer else {}
         self.data, self.transfer, self.record = data, transfer, NOBODY
         self._errors = None
         self.warnings, self.changes_print = [], False
@@ -395,8 +334,8 @@ class RetireeForm(forms.Form):
             super()._clean_fields()  # type: ignore[misc]  # the stubs do not know it
             return
         for name, field in self.fields.items():
-            if name in self._kept and name not in self.data:
-                self.cleaned_data[name] = self._kept[name]
+            if self.transfer is not None and name not in self.data:
+                self.cleaned_data[name] = self.value_of(self.transfer, name)
                 continue
             raw = self.data.get(name)
             known = self._known[name]
@@ -423,15 +362,21 @@ class RetireeForm(forms.Form):
         """Write from here on what an earlier `next_row` found valid."""
         self.cleaned_data, self.record, self.transfer = cleaned_data, record, record.case
 
-    @staticmethod
-    def values_of(transfer: Transfer) -> dict[str, Any]:
+    @classmethod
+    def values_of(cls, transfer: Transfer) -> dict[str, Any]:
         """What the form shows for an existing case."""
+        return {name: cls.value_of(transfer, name) for name in cls.base_fields}
+
+    @staticmethod
+    def value_of(transfer: Transfer, name: str) -> Any:
+        """What the field NAME shows for an existing case."""
+        if name in RECEIVERS:
+            return getattr(transfer, name)
         retiree = transfer.retiree
-        names = {f.name for f in Retiree._meta.fields} & RetireeForm.base_fields.keys()
-        values = {name: getattr(retiree, name) for name in names}
-        income = {True: "yes", False: "no", None: ""}[retiree.low_income]
-        areas = {name: getattr(transfer, name) for name in RECEIVERS}
-        return values | areas | {"low_income": income, "born": retiree.birth_date.replace(day=1)}
+        if name == "born":
+            return retiree.birth_date.replace(day=1)
+        value = getattr(retiree, name)
+        return _YES_NO_OF[value] if name == "low_income" else value
 
     # --- checks ---
 
@@ -468,7 +413,7 @@ class RetireeForm(forms.Form):
     def _look_up(self, id_number: str) -> OnRecord:
         known = self.known
         if known is None:
-            known = on_record([id_number], self.enterprise)
+            known = on_record([id_number], self.enterprise, self.directory)
         return known.get(id_number, NOBODY)
 
     def _belongs_to_another(self, transfer: Transfer) -> bool:
@@ -542,11 +487,18 @@ class RetireeForm(forms.Form):
 
     # --- writing ---
 
+    def is_on_record(self, trace: Trace) -> bool:
+        """Whether the live case of TRACE says what the form says, to the letter."""
+        receivers = (self.cleaned_data.get(name) for name in RECEIVERS)
+        return trace.receivers == tuple(area and area.pk for area in receivers) and trace.has(
+            self.facts()
+        )
+
     def facts(self) -> dict[str, Any]:
         """Values of the person's columns."""
         data = self.cleaned_data
         values = {name: data[name] for name in _COLUMNS}
-        values["low_income"] = {"yes": True, "no": False, "": None}[data["low_income"]]
+        values["low_income"] = {"yes": True, "no": False}.get(data["low_income"])
         values["ethnicity"] = data["ethnicity"] or "01"
         values["political_status"] = data["political_status"] or "13"
         return values

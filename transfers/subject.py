@@ -203,7 +203,7 @@ def _blank_texts(cases: list[Transfer]) -> int:
 def _blank_person(person: Retiree) -> int:
     """Every value of the form; what the database demands gets a value that says nothing."""
     count = 0
-    keep = {"id", "id_index", "erased_at", "name", "birth_date", "retired", "sex"}
+    keep = {"id", "id_index", "facts_index", "erased_at", "name", "birth_date", "retired", "sex"}
     for field in Retiree._meta.concrete_fields:
         if field.name in keep:
             continue
@@ -216,7 +216,7 @@ def _blank_person(person: Retiree) -> int:
     person.erased_at = timezone.now()
     NameGram.objects.filter(retiree=person).delete()
     # No history of this save, which would keep nothing, and no index that finds the number.
-    person.id_index = secrets.token_hex(32)
+    person.id_index, person.facts_index = secrets.token_hex(32), ""
     person.skip_history_when_saving = True  # type: ignore[attr-defined]
     models.Model.save(person)
     return count

@@ -380,7 +380,8 @@ class EncryptedJSONField(CheckFieldDefaultMixin, EncryptedField):
 class BlindIndexField(models.CharField):
     """A `blind_index` beside an encrypted field. Anything else is refused, so is half a value.
 
-    OF names that field; it is the purpose of the index too. `rotate_keys` makes it anew from there.
+    OF names that field, or a property made of several; it is the purpose of the index too.
+    `rotate_keys` makes it anew from there.
     """
 
     description = "盲索引"

@@ -56,8 +56,15 @@ class Table:
 
     def columns(self) -> set[str]:
         """Everything a row is read with."""
+        return self.index_columns() | {each.attname for each in self.sealed}
+
+    def index_columns(self) -> set[str]:
+        """What the blind indexes are made of; all, when one is made of a property."""
+        fields = {each.name for each in self.model._meta.concrete_fields}
+        if not fields.issuperset(each.of for each in self.indexes):
+            return fields
         keys = {"pk", *(name for each in self.sealed for name in each.row_columns)}
-        return keys | {each.attname for each in (*self.sealed, *self.indexes)}
+        return keys | {name for each in self.indexes for name in (each.attname, each.of)}
 
 
 def tables() -> Iterator[Table]:
@@ -240,8 +247,7 @@ def _left(*, indexes: bool) -> int:
     old += sum(not vault.is_current(name) for name in vault.names())
     seen = Count()
     for table in tables() if indexes else ():
-        names = {*table.columns()} - {each.attname for each in table.sealed}
-        rows: Any = table.model._base_manager.only(*names, *(each.of for each in table.indexes))
+        rows: Any = table.model._base_manager.only(*table.index_columns())
         for row in rows.iterator(chunk_size=2000) if table.indexes else ():
             old += bool(_index_changes(table, row, seen))
     return old

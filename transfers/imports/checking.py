@@ -11,7 +11,8 @@ from transfers import workflow
 from transfers.imports import choices, columns, reading, versions
 from transfers.imports.reading import LeftOut, Line, Table
 from transfers.models import Retiree, TransferStep
-from transfers.retiree_form import NOBODY, OnRecord, RetireeForm, on_record
+from transfers.records import NOBODY, OnRecord, on_record, traces
+from transfers.retiree_form import RetireeForm
 from xianning import access, privacy, standards
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from enterprises.models import Enterprise
     from transfers.imports.choices import SheetColumn
+    from transfers.records import Trace
     from transfers.retiree_form import Difference
     from xianning.models import User
 
@@ -198,6 +200,14 @@ def _chunks(lines: Iterator[Line]) -> Iterator[list[Line]]:
         yield chunk
 
 
+class Read(NamedTuple):
+    """What the form found in a row: values, sentences on wrong cells, (field, sentence) to warn."""
+
+    data: dict[str, Any]
+    wrong: dict[str, str]
+    warnings: list[tuple[str, str]]
+
+
 class _Checker:
     """One form for all rows of a workbook, and what was seen so far."""
 
@@ -205,6 +215,7 @@ class _Checker:
         self.report, self.by, self.sink = report, by, sink
         self.known: dict[str, OnRecord] = {}
         self.seen: dict[str, tuple[str, int]] = {}
+        self.unchanged: dict[int, Read] = {}
         self.found: list[Row] = []
         self.marks: dict[int, str] = {}
         self.versions: dict[UUID, versions.Version] = {}
@@ -216,7 +227,18 @@ class _Checker:
         """Check some rows, with one look at the database for all of them."""
         numbers = {line.row: _number(line) for line in lines}
         self.known.clear()
-        self.known.update(on_record(filter(None, numbers.values()), self.report.enterprise, CHUNK))
+        found = traces(filter(None, numbers.values()), self.report.enterprise, CHUNK)
+        self.unchanged = {
+            line.row: read
+            for line in lines
+            if (trace := found.get(numbers[line.row])) and (read := self._as_recorded(line, trace))
+        }
+        others = {
+            numbers[line.row] for line in lines
+            if numbers[line.row] in found and line.row not in self.unchanged
+        }  # fmt: skip
+        directory = self.form.directory
+        self.known.update(on_record(others, self.report.enterprise, directory, CHUNK))
         self.found = []
         marks = {line.row: mark for line in lines if (mark := line.texts.pop("version", ""))}
         known = [record.person.pk for record in self.known.values() if record.person]
@@ -226,25 +248,52 @@ class _Checker:
         self._warn_of_signatures()
         self.sink(self.found)
 
-    def _check_line(self, table: Table, line: Line, number: str) -> None:
-        report, form = self.report, self.form
-        report.rows += 1
-        record = self.known.get(number, NOBODY)
+    def _as_recorded(self, line: Line, trace: Trace) -> Read | None:
+        """What LINE says when that is on record to the letter; None when more has to be read.
+
+        Here a blank cell means that nothing is there. On record it may mean something: then the
+        digests differ, and the row is looked at beside the record.
+        """
+        form = self.form
+        if line.wrong or not form.next_row(line.texts) or not form.is_on_record(trace):
+            return None
+        return Read(form.cleaned_data, {}, form.warnings)
+
+    def _read(self, line: Line, record: OnRecord) -> Read:
+        form = self.form
         form.next_row(line.texts, record.case)
         wrong = dict(line.wrong)
         for name, messages in form.errors.items():
             wrong.setdefault(name, "".join(map(str, messages)))
+        return Read(form.cleaned_data, wrong, form.warnings)
+
+    def _check_line(self, table: Table, line: Line, number: str) -> None:
+        report = self.report
+        report.rows += 1
+        record = self.known.get(number, NOBODY)
+        unchanged = self.unchanged.get(line.row)
+        read = unchanged or self._read(line, record)
+        wrong = read.wrong
         if number and (first := self.seen.setdefault(number, (table.name, line.row))) != (
             table.name, line.row,
         ):  # fmt: skip
             wrong.setdefault("id_number", f"与工作表“{first[0]}”第 {first[1]} 行的身份证号重复。")
-        changes = [] if wrong or not record.case else form.differences(record.case)
+        changes = [] if wrong or not record.case else self.form.differences(record.case)
         if changes and record.case and (reason := workflow.why_not_amend(record.case, self.by)):
             wrong["id_number"] = reason
         if changes and (conflict := self._conflict(line, record)):
             wrong["id_number"] = conflict
-        self._note(table, line, wrong)
-        self._count(table, line, bool(wrong), changes)
+        self._note(table, line, read)
+        state = (
+            WRONG
+            if wrong
+            else UPDATED
+            if changes
+            else UNCHANGED
+            if unchanged or record.case
+            else NEW
+        )
+        self._count(table, line, state, changes, read, record)
 
     def _conflict(self, line: Line, record: OnRecord) -> str | None:
         """Why a row of a roster is not taken: somebody has changed the person since it was made."""
@@ -257,12 +306,12 @@ class _Checker:
             "请重新导出名册，在新名册上更改。"
         )
 
-    def _note(self, table: Table, line: Line, wrong: dict[str, str]) -> None:
+    def _note(self, table: Table, line: Line, read: Read) -> None:
         """Errors and warnings of a row, in the order of its columns."""
         place = {column.field: n for n, column in table.layout.columns.items()}
         for tell, found in (
-            (self.report.wrong, list(wrong.items())),
-            (self.report.warn, [] if wrong else self.form.warnings),
+            (self.report.wrong, list(read.wrong.items())),
+            (self.report.warn, [] if read.wrong else read.warnings),
         ):
             for name, sentence in sorted(found, key=lambda pair: place.get(pair[0], 999)):
                 typed = line.typed.get(name) or line.texts.get(name, "")
@@ -270,36 +319,31 @@ class _Checker:
                 heading = table.layout.heading(name)
                 tell(Problem(table.name, line.row, heading, sentence, name, at, typed))
 
-    def _count(self, table: Table, line: Line, is_wrong: bool, changes: list[Difference]) -> None:
-        report, record = self.report, self.form.record
-        if is_wrong:
-            state = WRONG
-            report.wrong_rows += 1
-        elif record.case is None:
-            state = NEW
-            report.new += 1
-        elif changes:
-            state = UPDATED
-            report.updated += 1
-        else:
-            state = UNCHANGED
-            report.unchanged += 1
+    def _count(
+        self, table: Table, line: Line, state: str, changes: list[Difference], read: Read,
+        record: OnRecord,
+    ) -> None:  # fmt: skip
+        report = self.report
+        report.wrong_rows += state == WRONG
+        report.new += state == NEW
+        report.updated += state == UPDATED
+        report.unchanged += state == UNCHANGED
         report.states.setdefault(table.name, {})[line.row] = state
         labels = [change.label for change in changes]
         if state in (NEW, UPDATED):
             self.found.append(
-                Row(table.name, line.row, state, self.form.cleaned_data,
+                Row(table.name, line.row, state, read.data,
                     record.case.pk if record.case else None,
                     record.person.pk if record.person else None, labels)
             )  # fmt: skip
         if state == UPDATED and len(report.updates) < PREVIEWED_UPDATES:
             report.updates += [
-                {"sheet": table.name, "row": line.row, "name": self.form.cleaned_data["name"],
+                {"sheet": table.name, "row": line.row, "name": read.data["name"],
                  "field": change.label, "old": change.old, "new": change.new}
                 for change in changes
             ]  # fmt: skip
         if len(report.preview) < PREVIEWED:
-            report.preview.append(_shown(table.name, line, state, labels, self.form))
+            report.preview.append(_shown(table.name, line, state, labels, read.data))
 
     def _warn_of_signatures(self) -> None:
         """第六条第3项: who has signed already must sign again after a printed change."""
@@ -326,10 +370,9 @@ def _number(line: Line) -> str:
 
 
 def _shown(
-    sheet: str, line: Line, state: str, changes: list[str], form: RetireeForm
+    sheet: str, line: Line, state: str, changes: list[str], data: dict[str, Any]
 ) -> dict[str, Any]:
     """A row of the preview, masked (第十一条)."""
-    data = form.cleaned_data
     community, retired = data.get("community"), data.get("retired")
     number = data.get("id_number")
     phone = data.get("home_phone") or data.get("household_phone")

@@ -22,7 +22,8 @@ from transfers.models import (
     Transfer,
     TransferStep,
 )
-from transfers.retiree_form import OnRecord, RetireeForm, on_record
+from transfers.records import OnRecord, on_record
+from transfers.retiree_form import RetireeForm
 from transfers.workflow import Refused
 from xianning import audit, bulk, standards
 from xianning.models import Notice
@@ -212,7 +213,7 @@ class Writer:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             numbers = [row.data["id_number"] for row in part]
-            found = on_record(numbers, self.form.enterprise, CHUNK)
+            found = on_record(numbers, self.form.enterprise, self.form.directory, CHUNK)
             for row in part:
                 record = found.get(row.data["id_number"], OnRecord())
                 if record.elsewhere or record.case is None or record.case.pk != row.case:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.db import models, transaction
@@ -32,8 +33,9 @@ from xianning.privacy import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
     from datetime import date
+    from uuid import UUID
 
     from xianning.models import User
 
@@ -60,6 +62,12 @@ def _codes(table: dict[str, str]) -> list[tuple[str, str]]:
 class RetireeQuerySet(models.QuerySet["Retiree"]):
     def visible_to(self, user: User) -> RetireeQuerySet:
         return self.filter(access.cases(user, "transfers__")).distinct()
+
+    def update(self, **values: Any) -> int:
+        """As ever; the digest of facts that are written past `save` counts no more."""
+        if values.keys() & set(fact_names()):
+            values.setdefault("facts_index", "")
+        return super().update(**values)
 
     def with_id_number(self, id_number: str) -> RetireeQuerySet:
         """The person with this 18-character number, through the blind index."""
@@ -140,7 +148,8 @@ class Retiree(Record):
     party_branch = models.CharField("原所在党组织", max_length=80, blank=True)
     party_dues_until = models.DateField("党费交至", null=True, blank=True)
     erased_at = models.DateTimeField("删除时间", null=True, blank=True, editable=False)
-    history = HistoricalRecords(no_db_index=["id_index"])
+    facts_index = BlindIndexField(of="facts_text", blank=True, default="", editable=False)
+    history = HistoricalRecords(no_db_index=["id_index"], excluded_fields=["facts_index"])
 
     objects = RetireeQuerySet.as_manager()
 
@@ -152,7 +161,8 @@ class Retiree(Record):
         about, kept = "person", "case"
         purpose = "《基本信息表》所列事项：核定待遇、移交档案、社区接收和服务（第六条、第八条）"
         private = {
-            "id_number": "id", "id_index": "hidden", "health": "text", "special_groups": "text",
+            "id_number": "id", "id_index": "hidden", "facts_index": "hidden",
+            "health": "text", "special_groups": "text",
             "low_income": "text", "injury_grade": "text", "injury_part": "text",
             "household_address": "address", "household_phone": "phone",
             "home_address": "address", "home_phone": "phone",
@@ -174,7 +184,8 @@ class Retiree(Record):
         }  # fmt: skip
         # 个人信息保护法 28 and GB/T 45574: health, hardship, identity; the rest is personal.
         sensitive = {
-            "id_number", "id_index", "health", "special_groups", "low_income", "injury_grade",
+            "id_number", "id_index", "facts_index", "health", "special_groups", "low_income",
+            "injury_grade",
             "injury_part", "spouse_health", "pension_bank", "political_status", "party_joined_on",
             "party_full_on", "party_branch", "party_dues_until",
         }  # fmt: skip
@@ -225,8 +236,16 @@ class Retiree(Record):
             NameGram.rewrite([self])
 
     def set_index(self) -> None:
-        """Recompute what is derived from the number (bulk writers call it before writing)."""
+        """Recompute what is derived from the values (bulk writers call it before writing)."""
         self.id_index = blind_index(self.id_number, "id_number")
+        self.facts_index = blind_index(self.facts_text, "facts_text")
+
+    @property
+    def facts_text(self) -> str:
+        """Everything known of the person in one text; nothing of one who was erased."""
+        if self.erased_at:
+            return ""
+        return facts_text(self.pk, {name: getattr(self, name) for name in fact_names()})
 
     @property
     def is_party_member(self) -> bool:
@@ -268,6 +287,24 @@ class Retiree(Record):
         facts = {name: getattr(self, name) for name in self.PRINTED}
         text = json.dumps(facts, sort_keys=True, ensure_ascii=False, default=str)
         return blind_index(text, "form")
+
+
+@lru_cache
+def fact_names() -> tuple[str, ...]:
+    """The columns that say something about a person."""
+    derived = {"id", "id_index", "facts_index", "erased_at"}
+    return tuple(f.name for f in Retiree._meta.concrete_fields if f.name not in derived)
+
+
+def facts_text(pk: UUID, facts: Mapping[str, Any]) -> str:
+    """All FACTS (by column) of the person PK in one text.
+
+    It names the person too, so that equal facts of two people have unlike digests.
+    """
+    return _json([str(pk), *[facts[name] for name in fact_names()]])
+
+
+_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=str).encode
 
 
 class NameGram(models.Model):
