@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 OUT_OF_SCOPE = "离休人员原则上保持现有管理方式不变，不纳入移交范围（第二条）。"
 REMEMBERED = 4000  # texts of a column
 YES_NO = {"yes": "是", "no": "否"}
+_BLANK_MEANS = {"retirement_kind": RetirementKind.NORMAL, "residence": Residence.LOCAL}
 _YES_NO_OF = {True: "yes", False: "no", None: ""}
 _CADRE = {"离休": OUT_OF_SCOPE}
 
@@ -333,23 +334,22 @@ class RetireeForm(forms.Form):
         if not self.remembers:
             super()._clean_fields()  # type: ignore[misc]  # the stubs do not know it
             return
-        for name, field in self.fields.items():
-            if self.transfer is not None and name not in self.data:
-                self.cleaned_data[name] = self.value_of(self.transfer, name)
+        data, transfer, cleaned = self.data, self.transfer, self.cleaned_data
+        for name, known in self._known.items():
+            raw = data.get(name)
+            if raw is None and transfer is not None and name not in data:
+                cleaned[name] = self.value_of(transfer, name)
                 continue
-            raw = self.data.get(name)
-            known = self._known[name]
-            value = known.get(raw, known) if raw is None or isinstance(raw, str) else known
-            if value is known:  # not seen yet
-                value = self._read(field, raw)
-                if len(known) < REMEMBERED and (raw is None or isinstance(raw, str)):
+            try:
+                value = known[raw]
+            except (KeyError, TypeError):  # not seen yet, or a list
+                value = self._read(self.fields[name], raw)
+                if len(known) < REMEMBERED and (raw is None or type(raw) is str):
                     known[raw] = value
             if isinstance(value, forms.ValidationError):
                 self.add_error(name, value)
-                continue
-            self.cleaned_data[name] = value.copy() if isinstance(value, list) else value
-            if (own := getattr(self, f"clean_{name}", None)) is not None:
-                self.cleaned_data[name] = own()
+            else:
+                cleaned[name] = value.copy() if isinstance(value, list) else value
 
     @staticmethod
     def _read(field: forms.Field, raw: Any) -> Any:
@@ -380,14 +380,11 @@ class RetireeForm(forms.Form):
 
     # --- checks ---
 
-    def clean_retirement_kind(self) -> str:
-        return self.cleaned_data["retirement_kind"] or RetirementKind.NORMAL
-
-    def clean_residence(self) -> str:
-        return self.cleaned_data["residence"] or Residence.LOCAL
-
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
+        for name, code in _BLANK_MEANS.items():
+            if data.get(name) == "":
+                data[name] = code
         id_number = data.get("id_number")
         if id_number:
             self._check_identity(data, id_number)

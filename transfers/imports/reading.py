@@ -102,7 +102,9 @@ class Table:
             cell = cells[place] if place < len(cells) else None
             if cell is None or _is_blank(cell, column):
                 continue
-            if sentence := _why_wrong(cell, column):
+            if cell.kind == "text":
+                line.texts[column.field] = cell.text.strip()
+            elif sentence := _why_wrong(cell, column):
                 line.wrong[column.field] = sentence
                 line.typed[column.field] = cell.text
             else:
@@ -238,9 +240,7 @@ def _says_nothing(text: str, kind: str) -> bool:
 
 
 def _why_wrong(cell: Cell, column: Column) -> str | None:
-    """Why the cell cannot be taken as it is, as a sentence; None when it can."""
-    if cell.kind == "text":
-        return None
+    """Why a cell that holds no text cannot be taken as it is, as a sentence; None when it can."""
     if cell.kind == "number":
         return _why_wrong_number(cell.text, column)
     if cell.kind == "date":

@@ -45,6 +45,8 @@ def parse_phones(text: str) -> list[str]:
 
     Raises NotValid: none, too long a text, or any part that is no number.
     """
+    if _MOBILE.fullmatch(text):
+        return [text]
     cell = fold(text)
     if len(cell) > _LONGEST_CELL:
         raise NotValid("电话号码一栏内容过长，请只填写电话号码。")

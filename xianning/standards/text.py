@@ -57,6 +57,8 @@ def fold(text: str) -> str:
     Han characters of every plane survive unchanged, compatibility ideographs included. Applying
     it twice changes nothing more.
     """
+    if text.isascii() and text.isprintable():  # most cells: nothing in them to fold
+        return " ".join(text.split())
     return " ".join(_INVISIBLE.sub("", text.translate(_FOLDED)).split())
 
 
@@ -65,6 +67,8 @@ def plain(text: str) -> str:
 
     For words that are kept as they are, such as addresses: （） stays （）.
     """
+    if text.isascii() and text.isprintable():
+        return " ".join(text.split())
     return " ".join(_INVISIBLE.sub("", text).split())
 
 
