@@ -86,6 +86,14 @@ def place(data: bytes, text: str, page: int = 0) -> tuple[float, float]:
     return among(places(data, page), text)
 
 
+def beside(data: bytes, label: str, page: int = 0) -> list[str]:
+    """The words on the right of the first one that contains LABEL, at the same height."""
+    words = places(data, page)
+    left, height = among(words, label)
+    line = [(x, word) for word, x, y in words if x > left and abs(y - height) < 1.5]
+    return [word for _, word in sorted(line)]
+
+
 def among(words: list[tuple[str, float, float]], text: str) -> tuple[float, float]:
     return next((x, y) for word, x, y in words if text in word)
 
@@ -139,9 +147,9 @@ def test_the_party_row_is_printed_for_members_only(plain: Transfer) -> None:
 
 def test_a_gone_enterprise_is_named_with_its_former_department(plain: Transfer) -> None:
     plain.enterprise.status, plain.enterprise.department = "bankrupt", "咸宁市轻工行业管理办公室"
-    text = text_of(basic_information_form(plain))
-    assert "☑原主管部门（破产/改制/注销企业）" in text
-    assert "移交单位：咸宁市轻工行业管理办公室" in text
+    made = basic_information_form(plain)
+    assert "☑原主管部门（破产/改制/注销企业）" in text_of(made)
+    assert beside(made, "移交单位：")[0] == "咸宁市轻工行业管理办公室"
 
 
 @pytest.mark.parametrize("filler", [LONG * 4, "W" * 200])
@@ -164,9 +172,10 @@ def test_overlong_values_shrink_and_move_nothing(
 
 def test_empty_fields_are_left_for_the_pen(plain: Transfer) -> None:
     plain.retiree.work_started = plain.pension_from = plain.retiree.certified_on = None
-    text = text_of(basic_information_form(plain))
-    assert "参加工作时间年月" in text
-    assert "None" not in text
+    made = basic_information_form(plain)
+    assert "".join(beside(made, "参加工作时间")).startswith("年月退休年月")
+    assert "".join(beside(made, "最近资格认证")) == "年月日"
+    assert "None" not in text_of(made)
 
 
 def test_the_version_that_is_signed_is_printed_and_printing_makes_none(plain: Transfer) -> None:

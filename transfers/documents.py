@@ -7,9 +7,13 @@ value fits follows from the width of its box.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from communities.models import Area
+from enterprises.models import Enterprise
 from transfers.choices import (
     ARTICLE_8_GROUPS,
     Insurance,
@@ -19,20 +23,22 @@ from transfers.choices import (
     WishAway,
     WishLocal,
 )
-from transfers.models import PrintedPaper
+from transfers.models import PrintedPaper, Retiree, Transfer
 from xianning import pdf
 from xianning.templatetags.ui import cn_date, month
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from transfers.models import Transfer
 
 COPIES = ("第一联　企业留存", "第二联　个人留存", "第三联　街道社区留存")
 LEVELS = {"central": "央企", "provincial": "省企", "city": "市企", "county": "县（市、区）企"}
 
-# Millimetres.
-UNIT, ROW, PADDING = 5.5, 7.5, 1.6
+# Millimetres on A4 landscape: margins, where the table begins, its grid, the signatures below it.
+LEFT, TABLE_TOP, SIDE, WIDTH = 13.0, 32.9, 7.0, 271.0
+UNIT, ROW, RULE, PADDING = 5.5, 7.5, 0.14, 1.6
+SIGNATURES, SIGNATURES_OF_MEMBER = 26.4, 19.0
+HEADING_TOP, HEADING_EM = 24.5, 3.175
 COLUMNS = 48
 MONTH_FOR_THE_PEN = "　　年　　月"
 
@@ -49,12 +55,42 @@ class Tick(NamedTuple):
 
 @dataclass(frozen=True)
 class Cell:
-    """A box of the form: `kind` is `label`, `value`, `wide` (from the left) or `ticks`."""
+    """A box of the form: `kind` is `label`, `value`, `wide` (from the left) or `ticks`.
+
+    LINES tells that the text may need more than one line.
+    """
 
     kind: str
     text: str
     span: int
     size: str = ""
+    lines: bool = False
+
+
+@dataclass(frozen=True)
+class Box:
+    """Where a cell lies on the page, in millimetres; NAME is the same on every form."""
+
+    name: str
+    cell: Cell
+    left: float
+    top: float
+    width: float
+    height: float
+
+    @property
+    def at(self) -> str:
+        """Its place as a style."""
+        return (
+            f"left: {self.left:.2f}mm; top: {self.top:.2f}mm;"
+            f" width: {self.width:.2f}mm; height: {self.height:.2f}mm"
+        )
+
+    @property
+    def pen_line(self) -> str:
+        """The place of a thing whose lower edge is the line for the pen in an empty box."""
+        return replace(self, left=self.left + 1.5, width=self.width - 3,
+                       height=self.height / 2 + 1.8).at  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -79,15 +115,12 @@ def _row(*parts: tuple[object, ...], height: float = ROW) -> Row:
     for part in parts:
         kind, text, span = part if len(part) == 3 else ("label", *part)
         assert isinstance(span, int)
-        size = "" if kind == "label" else _size(str(text), span, height)
-        cells.append(Cell(str(kind), str(text), span, size))
+        room = span * UNIT - PADDING
+        size = "" if kind == "label" else pdf.fitting(str(text), room, height - 0.5)
+        cells.append(Cell(str(kind), str(text), span, size, not pdf.is_line(str(text), room, size)))
     if sum(cell.span for cell in cells) != COLUMNS:
         raise ValueError(f"{cells[0].text}: the row does not fill the grid")
     return Row(height, cells)
-
-
-def _size(text: str, span: int, height: float) -> str:
-    return pdf.fitting(text, span * UNIT - PADDING, height - 0.5)
 
 
 def _ticks(choices: Iterable[tuple[str, str]], chosen: Iterable[str], gap: str = "　") -> str:
@@ -191,16 +224,76 @@ def _sections(case: Transfer) -> list[Section]:
     return sections
 
 
-def _heading(case: Transfer) -> list[tuple[str, str, float, str]]:
-    """Label, value, width (mm) and size of the line above the table."""
+@dataclass(frozen=True)
+class Layout:
+    """The table: its boxes, the names beside the sections, and its outer frame."""
+
+    boxes: list[Box]
+    sides: list[Box]
+    frame: Box
+
+
+def _layout(sections: Iterable[Section]) -> Layout:
+    boxes, sides, top, number = [], [], TABLE_TOP, 0
+    for section in sections:
+        begun = top
+        for row in section.rows:
+            left = LEFT + SIDE
+            for place, cell in enumerate(row.cells):
+                width = cell.span * UNIT
+                name = f"r{number}c{place}"
+                boxes.append(Box(name, cell, left, top, width, row.height + RULE))
+                left += width
+            top += row.height + RULE
+            number += 1
+        side = Cell("label", section.title, 0)
+        sides.append(Box("side", side, LEFT, begun, SIDE, top - begun))
+    frame = Box("frame", Cell("", "", 0), LEFT, TABLE_TOP, WIDTH, top - TABLE_TOP)
+    return Layout(boxes, sides, frame)
+
+
+def _heading(case: Transfer) -> list[Box]:
+    """The line above the table: labels and values."""
     enterprise = case.enterprise
     line = (
         ("移交单位", enterprise.transferor, 62.0),
-        ("企业所在地", enterprise.county.full_name if enterprise.county else "", 22.0),
+        ("企业所在地", enterprise.county.full_name, 22.0),
         ("集团公司（一级）", enterprise.group, 52.0),
         ("移交至", case.community.full_name if case.community else "", 56.0),
     )
-    return [(label, text, room, pdf.fitting(text, room - 1, 6.8)) for label, text, room in line]
+    found, left = [], LEFT
+    for number, (label, text, room) in enumerate(line):
+        width = (len(label) + 1) * HEADING_EM
+        given = Cell("given", text, 0, pdf.fitting(text, room - 1, 6.8))
+        found += [
+            Box(f"l{number}", Cell("label", f"{label}：", 0), left, HEADING_TOP, width, 7.2),
+            Box(f"h{number}", given, left + width, HEADING_TOP, room, 7.2),
+        ]
+        left += width + room
+    return found
+
+
+@lru_cache(maxsize=2)
+def _ground(member: bool) -> pdf.Pdf:
+    """What is the same on every form, of members and of others: a page for each copy.
+
+    It is laid out once in the life of a process; a form is only the words upon it.
+    """
+    someone = Retiree(political_status="01" if member else "13", birth_date=date(1950, 1, 1))
+    nobody = Transfer(retiree=someone, enterprise=Enterprise(county=Area()))
+    layout = _layout(_sections(nobody))
+    frame = layout.frame
+    height = SIGNATURES_OF_MEMBER if member else SIGNATURES
+    below = frame.top + frame.height
+    context = {
+        "heading": _heading(nobody),
+        "layout": layout,
+        "signatures": replace(frame, top=below, height=height),
+        "foot": replace(frame, top=below + height + 1, height=4),
+        "member": member,
+        "copies": COPIES,
+    }
+    return pdf.render("print/basic_information_ground.html", context)
 
 
 def basic_information_form(case: Transfer) -> pdf.Pdf:
@@ -224,24 +317,33 @@ def _forms(cases: Sequence[Transfer], *, noted: bool) -> pdf.Pdf:
         _sheet(case, count if noted else count + 1)
         for case, count in zip(cases, so_far, strict=True)
     ]
-    context = {"sheets": sheets, "columns": range(COLUMNS)}
-    return pdf.render("print/basic_information_form.html", context, copies=len(COPIES))
+    # The boxes of all forms lie at the same places; those of members are more.
+    places = {box.name: box for sheet in sheets for box in sheet["boxes"]}
+    words = pdf.render(
+        "print/basic_information_form.html", {"sheets": sheets, "places": places.values()},
+        copies=len(COPIES),
+    )  # fmt: skip
+    members = [case.retiree.is_party_member for case in cases]
+    kinds = sorted(set(members))
+    copies = range(len(COPIES))
+    which = [len(COPIES) * kinds.index(member) + copy for member in members for copy in copies]
+    return pdf.on_grounds(words, [_ground(member) for member in kinds], which)
 
 
 def _sheet(case: Transfer, times: int) -> dict[str, Any]:
     enterprise = case.enterprise
     gone = enterprise.status in enterprise.NEEDS_DEPARTMENT
+    boxes = [*_layout(_sections(case)).boxes, *_heading(case)]
     return {
         "case": case,
         "times": times,
-        "heading": _heading(case),
         "levels": _ticks(LEVELS.items(), [enterprise.level]),
         "transferors": (
             f"{Tick('正常经营企业', not gone)}　{Tick('原主管部门（破产/改制/注销企业）', gone)}"
         ),
-        "sections": _sections(case),
-        "copies": [
-            (label, pdf.mark("FORM", case.pk, case.form_version, number))
-            for number, label in enumerate(COPIES, start=1)
+        "boxes": [box for box in boxes if box.cell.kind != "label"],
+        "codes": [
+            pdf.mark("FORM", case.pk, case.form_version, number)
+            for number in range(1, len(COPIES) + 1)
         ],
     }

@@ -6,6 +6,7 @@ its papers use it, others get the free faces that `templates/print/style.css` na
 
 from __future__ import annotations
 
+import io
 import logging
 import math
 import re
@@ -16,6 +17,15 @@ import pydyf  # type: ignore[import-untyped]
 import segno
 from django.conf import settings
 from django.template.loader import render_to_string
+from pypdf import PageObject, PdfReader, PdfWriter
+from pypdf.generic import (
+    ArrayObject,
+    DictionaryObject,
+    FloatObject,
+    IndirectObject,
+    NameObject,
+    StreamObject,
+)
 
 from xianning import sandbox
 
@@ -154,6 +164,50 @@ def render(template: str, context: dict[str, Any], copies: int = 0) -> Pdf:
     return write(render_to_string(template, context), copies)
 
 
+def on_grounds(words: Pdf, grounds: Sequence[bytes], which: Sequence[int]) -> Pdf:
+    """WORDS with a ground under each page: WHICH counts the pages of all GROUNDS from 0.
+
+    Each ground is in the file once, whatever the number of pages.
+    """
+    writer, reader = PdfWriter(), PdfReader(io.BytesIO(words))
+    writer.append(reader, import_outline=False)
+    writer.metadata = reader.metadata
+    readers = [PdfReader(io.BytesIO(ground)) for ground in grounds]
+    forms = [_as_form(writer, page) for each in readers for page in each.pages]
+    draws = []
+    for number in range(len(forms)):
+        stream = StreamObject()
+        stream.set_data(f"q /Ground{number} Do Q\n".encode("ascii"))
+        draws.append(writer._add_object(stream))
+    for page, number in zip(writer.pages, which, strict=True):
+        resources: Any = page["/Resources"].get_object()
+        pictures = resources.setdefault(NameObject("/XObject"), DictionaryObject()).get_object()
+        pictures[NameObject(f"/Ground{number}")] = forms[number]
+        contents = page.raw_get("/Contents")
+        below = list(contents) if isinstance(contents, ArrayObject) else [contents]
+        page[NameObject("/Contents")] = ArrayObject([draws[number], *below])
+    target = io.BytesIO()
+    writer.write(target)
+    made = Pdf(target.getvalue())
+    made.missing = words.missing
+    return made
+
+
+def _as_form(writer: PdfWriter, page: PageObject) -> IndirectObject:
+    """PAGE as a picture that other pages draw (ISO 32000-1, 8.10)."""
+    contents = page.get_contents()
+    assert contents is not None
+    form = StreamObject()
+    form.set_data(contents.get_data())
+    packed = form.flate_encode()
+    packed[NameObject("/Type")] = NameObject("/XObject")
+    packed[NameObject("/Subtype")] = NameObject("/Form")
+    packed[NameObject("/BBox")] = ArrayObject([FloatObject(edge) for edge in page.mediabox])
+    resources: Any = page["/Resources"].get_object()
+    packed[NameObject("/Resources")] = resources.clone(writer)
+    return writer._add_object(packed)
+
+
 # --- codes ----------------------------------------------------------------------------------------
 
 
@@ -182,6 +236,11 @@ def ems(text: str) -> float:
     narrow = sum(character.isascii() for character in text)
     broad = sum(character.isupper() or character in "mw@%" for character in text)
     return len(text) - 0.4 * narrow + 0.35 * broad
+
+
+def is_line(text: str, width: float, size: str) -> bool:
+    """Whether TEXT in the size that `fitting` gave takes one line of WIDTH mm."""
+    return "\n" not in text and ems(text) * int(size[1:] or 0) / 10 * MM_A_POINT <= width
 
 
 def fitting(
