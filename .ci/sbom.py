@@ -47,6 +47,10 @@ CAGES = {
     "brotli": "compresses fonts in the renderer's child; nothing from outside is unpacked with it"
     " (xianning/pdf.py)",
     "zopfli": "compresses fonts in the renderer's child (xianning/pdf.py)",
+    "reportlab": "draws words of long rosters with fonts of the system, in the renderer's child;"
+    " reads nothing else (xianning/sheets_pdf.py)",
+    "charset-normalizer": "comes with reportlab, which asks it only for formats that we never give"
+    " it (xianning/sheets_pdf.py)",
     "psycopg-binary": "brings libpq and OpenSSL; speaks to our own database only"
     " (xianning/settings.py)",
     "cryptography": "brings OpenSSL; authenticated encryption of private fields only"

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.urls import reverse
+from django.utils import timezone
 from openpyxl import load_workbook
 from pypdf import PdfReader
 
 from tests.factories import make_many, make_transfer
-from xianning import exports
+from tests.test_documents import pages
+from transfers.models import Transfer
+from xianning import exports, pdf
 from xianning.models import AccessLog, Export, Job, User
-from xianning.roster import ROWS_A_PAGE, Made
+from xianning.roster import ROWS_A_PAGE, Column, Made, Roster
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +129,63 @@ def test_the_pdf_numbers_its_pages_and_signs_on_the_last() -> None:
     assert all(name in "".join(pages) for name in names if "·" not in name)
     assert "移交单位（盖章）" not in pages[0]
     assert "移交单位（盖章）" in pages[1]
+
+
+@dataclass
+class Somebody:
+    """A row of a made-up roster."""
+
+    name: str
+    address: str = "咸安区温泉街道桂花路社区（演示）12号"
+    number: str = "421299195003150018"
+
+
+PLAIN = Roster(
+    "plain", "演示名册", "第六条",
+    (Column("姓名", "name", 9), Column("号码", "number", 13), Column("住址", "address", 14),
+     Column("备注", lambda _: "", 60)),
+    rows=lambda _user: Transfer.objects.none(), roles=frozenset(),
+    signatures=("移交单位（盖章）：", "经办人："), note="附注",
+)  # fmt: skip
+
+
+def paper(people: list[Somebody]) -> list[str]:
+    """The pages of PLAIN with PEOPLE, as text without blanks."""
+    made = Made("王社区", "桂花路社区", timezone.now(), "0A1B-2C3D", clear=True)
+    return pages(PLAIN.to_pdf(people, len(people), made, lambda _: None))
+
+
+@pytest.mark.parametrize("count", [0, 1, ROWS_A_PAGE - 1, ROWS_A_PAGE, ROWS_A_PAGE + 1, 100])
+def test_each_page_counts_its_rows_and_only_the_last_is_signed(count: int) -> None:
+    found = paper([Somebody(f"第{number}人") for number in range(count)])
+    assert len(found) == max(1, -(-count // ROWS_A_PAGE))
+    counted = []
+    for number, text in enumerate(found, start=1):
+        here = re.search(r"本页(\d+)人，合计(\d+)人", text)
+        assert here
+        counted.append(int(here[1]))
+        assert here[1] == str(text.count("（演示）"))
+        assert int(here[2]) == count
+        assert f"第{number}页共{len(found)}页" in text
+        assert "演示名册" in text
+        assert "序号姓名号码住址备注" in text
+        is_last = number == len(found)
+        assert (text.count("移交单位（盖章）"), text.count("附注")) == (is_last, is_last)
+    assert sum(counted) == count
+
+
+def test_rare_characters_long_words_and_numbers_come_out_whole() -> None:
+    rare = "欧阳㛃㻁𬭎𫖯𬀩𠅤𡋾𬱖𤧛䶮𫍽"
+    long = "湖北省咸宁市嘉鱼县簰洲湾镇中堡社区银泉大道北段第二棉纺织印染总厂职工家属院十七栋" * 3
+    [text] = paper([Somebody(rare), Somebody("李四", address=long[:120])])
+    assert text.count("421299195003150018") == 2  # never divided between two lines
+    assert rare in text
+    assert long[:120] in text
+
+
+def test_a_character_no_font_has_is_named() -> None:
+    with pytest.raises(pdf.MissingGlyph, match="U\\+E7C7"):
+        paper([Somebody("王\ue7c7")])
 
 
 def test_an_export_for_a_reason_that_is_missing_keeps_what_was_typed(

@@ -30,7 +30,7 @@ from pypdf.generic import (
 from xianning import sandbox
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from uuid import UUID
 
 MEMORY_MB, CPU_SECONDS, WALL_SECONDS = 2000, 60, 80
@@ -139,10 +139,17 @@ def write(html: str, copies: int = 0) -> Pdf:
     that the machine has no Chinese fonts at all. Raises sandbox.SandboxError when it takes too much.
     """
     _engine()
+    return caged(_write, html, copies)
+
+
+def caged(function: Callable[..., bytes], *args: Any) -> Pdf:
+    """What FUNCTION makes in a child process: a line with the missing characters, then the PDF.
+
+    Raises as `write` does.
+    """
     answer: bytes = sandbox.run(
-        _write, html, copies, memory_mb=MEMORY_MB, cpu_seconds=CPU_SECONDS,
-        wall_seconds=WALL_SECONDS,
-    )  # fmt: skip
+        function, *args, memory_mb=MEMORY_MB, cpu_seconds=CPU_SECONDS, wall_seconds=WALL_SECONDS
+    )
     head, _, data = answer.partition(b"\n")
     missing = tuple(head.decode("utf-8"))
     names = "、".join(
@@ -164,14 +171,17 @@ def render(template: str, context: dict[str, Any], copies: int = 0) -> Pdf:
     return write(render_to_string(template, context), copies)
 
 
-def on_grounds(words: Pdf, grounds: Sequence[bytes], which: Sequence[int]) -> Pdf:
+def on_grounds(
+    words: Pdf, grounds: Sequence[bytes], which: Sequence[int], facts: dict[str, str] | None = None
+) -> Pdf:
     """WORDS with a ground under each page: WHICH counts the pages of all GROUNDS from 0.
 
-    Each ground is in the file once, whatever the number of pages.
+    Each ground is in the file once, whatever the number of pages. FACTS are the properties of the
+    file, those of WORDS when there are none.
     """
     writer, reader = PdfWriter(), PdfReader(io.BytesIO(words))
     writer.append(reader, import_outline=False)
-    writer.metadata = reader.metadata
+    writer.metadata = facts or reader.metadata
     readers = [PdfReader(io.BytesIO(ground)) for ground in grounds]
     forms = [_as_form(writer, page) for each in readers for page in each.pages]
     draws = []

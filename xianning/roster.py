@@ -15,9 +15,8 @@ from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
 from openpyxl.worksheet._writer import WorksheetWriter
-from pypdf import PdfReader, PdfWriter
 
-from xianning import pdf, workbook
+from xianning import pdf, sheets_pdf, workbook
 from xianning.privacy import mask
 
 if TYPE_CHECKING:
@@ -26,7 +25,8 @@ if TYPE_CHECKING:
     from xianning.models import User
 
 ROWS_A_PAGE = 15
-PAGES_A_CHUNK = 10  # one PDF of thousands of rows would take gigabytes
+# Millimetres on A4 landscape.
+LEFT_MM, TABLE_MM, HEADINGS_MM, ROW_MM, FOOT_MM = 8.0, 281.0, 21.5, 9.4, 176.5
 
 
 @dataclass(frozen=True)
@@ -206,49 +206,57 @@ class Roster:
     def to_pdf(
         self, rows: Iterable[Any], count: int, made: Made, tell: Callable[[int], None]
     ) -> bytes:
-        """A4 landscape, a fixed number of rows a page, rendered in chunks so that memory is flat."""
-        pages = max(1, -(-count // ROWS_A_PAGE))
-        out, done = PdfWriter(), 0
-        for chunk in _pages(self.lines(rows, clear=made.clear), pages):
-            document = pdf.render(
-                "print/roster.html",
-                {
-                    "roster": self, "made": made, "total": pages, "count": count,
-                    "widths": self._shares(),
-                    "pages": [
-                        (number, [self._sized(line) for line in lines], number == pages)
-                        for number, lines in chunk
-                    ],
-                },
-            )  # fmt: skip
-            out.append(PdfReader(io.BytesIO(document)))
-            done += sum(len(lines) for _number, lines in chunk)
-            tell(done)
-        out.add_metadata(
-            {
-                "/Title": self.title, "/Author": f"{made.office} {made.by}",
-                "/Subject": made.line, "/Keywords": made.serial,
-            }
-        )  # fmt: skip
-        target = io.BytesIO()
-        out.write(target)
-        return target.getvalue()
-
-    def _widths(self) -> list[int]:
-        return [4, *(c.width for c in self.columns)]
-
-    def _shares(self) -> list[str]:
-        """Width of each column as CSS."""
-        widths = self._widths()
-        return [f"{100 * width / sum(widths):.2f}%" for width in widths]
-
-    def _sized(self, line: list[str]) -> list[tuple[str, str]]:
-        """Each cell with the size at which it fits its box: a row's height is fixed."""
-        widths = self._widths()
-        return [
-            (_breakable(text), _size(text, TABLE_MM * width / sum(widths) - 1.2))
-            for text, width in zip(line, widths, strict=True)
+        """A4 landscape, a fixed number of rows a page, so that the number of pages is known."""
+        lines: list[list[str]] = []
+        for line in self.lines(rows, clear=made.clear):
+            lines.append(line)
+            if len(lines) % 1000 == 0:
+                tell(len(lines))
+        pages = [lines[at : at + ROWS_A_PAGE] for at in range(0, len(lines), ROWS_A_PAGE)] or [[]]
+        sheets = [
+            sheets_pdf.Sheet(some, self._foot(number, len(pages), len(some), count))
+            for number, some in enumerate(pages, start=1)
         ]
+        ground = pdf.render("print/roster.html", self._ground(made))
+        which = [int(number == len(pages)) for number in range(1, len(pages) + 1)]
+        words = sheets_pdf.words(self._grid(), sheets)
+        return pdf.on_grounds(
+            words, [ground], which,
+            facts={"/Title": self.title, "/Author": f"{made.office} {made.by}",
+                   "/Subject": made.line, "/Keywords": made.serial},
+        )  # fmt: skip
+
+    def _grid(self) -> sheets_pdf.Grid:
+        widths = [4, *(c.width for c in self.columns)]
+        millimetres = tuple(TABLE_MM * width / sum(widths) for width in widths)
+        return sheets_pdf.Grid(LEFT_MM, HEADINGS_MM + ROW_MM, millimetres, ROW_MM)
+
+    def _foot(
+        self, page: int, pages: int, here: int, count: int
+    ) -> list[tuple[str, float, float, float, str]]:
+        """What the foot of a page counts: those on it, all, and the pages."""
+        counted = f"本页 {here} {self.unit}，合计 {count} {self.unit}"
+        place = FOOT_MM
+        return [
+            (
+                f"{counted}　{self.note if page == pages else ''}".strip(),
+                LEFT_MM,
+                place,
+                8.0,
+                "left",
+            ),
+            (f"第 {page} 页 共 {pages} 页", LEFT_MM + TABLE_MM, place, 8.0, "right"),
+        ]
+
+    def _ground(self, made: Made) -> dict[str, Any]:
+        heads, left = [], LEFT_MM
+        for words, width in zip(self.headings, self._grid().widths, strict=True):
+            heads.append((words, f"left: {left:.2f}mm; width: {width:.2f}mm"))
+            left += width
+        return {
+            "roster": self, "made": made, "heads": heads, "top": HEADINGS_MM, "height": ROW_MM,
+            "foot": FOOT_MM + 3,
+        }  # fmt: skip
 
 
 class _InMemory(WorksheetWriter):
@@ -278,43 +286,9 @@ class _InMemory(WorksheetWriter):
         self._memory = None
 
 
-# Points of the classes s0 … s4 of the print template, and the box of a cell in millimetres.
-SIZES = (7.2, 6.6, 6.0, 5.4, 4.8)
-TABLE_MM, ROW_MM, MM_A_POINT = 281.0, 7.8, 0.3528
-
-
-def _size(text: str, room: float) -> str:
-    """The largest size at which TEXT fills no more lines than a row has, in ROOM millimetres."""
-    ems = sum(0.56 if character.isascii() else 1.0 for character in text)
-    for index, points in enumerate(SIZES):
-        point = points * MM_A_POINT
-        lines = -(-ems * point // room) if room > 0 else 1
-        if lines * point * 1.15 <= ROW_MM:
-            return f"s{index}"
-    return f"s{len(SIZES) - 1}"
-
-
 def _lines(line: list[str], widths: list[int]) -> int:
     """How many lines the fullest cell of a sheet's row takes (widths in half-width characters)."""
     return max(
         -(-sum(1 if character.isascii() else 2 for character in text) // width) or 1
         for text, width in zip(line, widths, strict=True)
     )
-
-
-def _breakable(text: str) -> str:
-    """Dates and numbers may break behind their dashes, not inside a group of digits."""
-    return text.replace("-", "-\u200b") if text.isascii() else text
-
-
-def _pages(lines: Iterator[list[str]], pages: int) -> Iterator[list[tuple[int, list[list[str]]]]]:
-    """Lists of (page number, its lines), PAGES_A_CHUNK at a time; PAGES says how many there are."""
-    chunk: list[tuple[int, list[list[str]]]] = []
-    for number in range(1, pages + 1):
-        page = [line for _, line in zip(range(ROWS_A_PAGE), lines, strict=False)]
-        chunk.append((number, page))
-        if len(chunk) == PAGES_A_CHUNK:
-            yield chunk
-            chunk = []
-    if chunk:
-        yield chunk

@@ -1,10 +1,11 @@
-"""How fast a pile of forms is; beside it one form and the merging of its blocks."""
+"""How fast papers are: a pile of forms, and rosters beside the mere reading of their rows."""
 
 from __future__ import annotations
 
 import io
 from typing import TYPE_CHECKING, Any
 
+from django.utils import timezone
 from pypdf import PdfReader
 
 from communities.models import Area
@@ -12,15 +13,17 @@ from enterprises.models import Enterprise
 from transfers import piles
 from transfers.documents import basic_information_form
 from transfers.imports import sessions
-from transfers.models import Transfer
+from transfers.models import ImportBatch, Transfer
 from transfers.papers import PAPERS
+from transfers.rosters import TRANSFERS
 from xianning import jobs, vault
 from xianning.bench import Clock, peak_mb, scratch_database, table, workbooks, workplace
 from xianning.bench.imports import work
 from xianning.models import Job, User
+from xianning.roster import Made
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 HEADING = ["people × 3 copies", "one form, warm", "pile", "ms a person", "file", "memory"]
@@ -36,16 +39,21 @@ def run(counts: list[int], say: Callable[[str], Any]) -> None:
         say(table(HEADING, rows))
 
 
-def _measure(count: int, folder: Path) -> list[str]:
+def _imported(count: int, folder: Path, clerk: User) -> ImportBatch:
     path = folder / "people.xlsx"
     workbooks.write(path, workbooks.people(count, list(Area.objects.receiving())))
-    clerk = User.objects.get(username="qiye")
     enterprise = Enterprise.objects.get(offices__users=clerk)
     batch = sessions.upload(path.read_bytes(), path.name, enterprise, clerk)
     work(batch)
     batch.refresh_from_db()
     sessions.confirm(batch, by=clerk)
     work(batch)
+    return batch
+
+
+def _measure(count: int, folder: Path) -> list[str]:
+    clerk = User.objects.get(username="qiye")
+    batch = _imported(count, folder, clerk)
     basic_information_form(Transfer.objects.all()[0])
     with Clock() as one:
         basic_information_form(Transfer.objects.all()[1])
@@ -62,4 +70,41 @@ def _measure(count: int, folder: Path) -> list[str]:
         f"{len(plan.cases):,}", f"{one.seconds:.2f} s", f"{pile.seconds:.1f} s",
         f"{1000 * pile.seconds / len(plan.cases):.0f}", f"{len(data) / 1e6:.1f} MB",
         f"{peak_mb()} MB",
+    ]  # fmt: skip
+
+
+ROSTER_HEADING = ["rows × columns", "reading the rows alone", "PDF", "Excel", "PDF file", "memory"]
+
+
+def rosters(counts: list[int], say: Callable[[str], Any]) -> None:
+    """Make 移交人员名册 of so many made-up people each, every value in clear."""
+    with workplace(say) as folder:
+        found = []
+        for count in counts:
+            with scratch_database():
+                found.append(_roster(count, folder))
+        say(table(ROSTER_HEADING, found))
+
+
+def _roster(count: int, folder: Path) -> list[str]:
+    clerk = User.objects.get(username="qiye")
+    batch = _imported(count, folder, clerk)
+    made = Made(clerk.full_name, "演示", timezone.now(), "0A1B-2C3D", clear=True)
+
+    def rows() -> Iterator[Any]:
+        of_batch = TRANSFERS.rows(clerk).filter(batch=batch).order_by("pk")
+        return of_batch.iterator(chunk_size=1000)
+
+    with Clock() as reading:
+        for _ in TRANSFERS.lines(rows(), clear=True):
+            pass
+    with Clock() as paper:
+        data = TRANSFERS.to_pdf(rows(), count, made, lambda _: None)
+    memory = peak_mb()
+    with Clock() as sheet:
+        TRANSFERS.to_xlsx(rows(), made, lambda _: None)
+    return [
+        f"{count:,} × {len(TRANSFERS.headings)}", f"{reading.seconds:.1f} s",
+        f"{paper.seconds:.1f} s", f"{sheet.seconds:.1f} s", f"{len(data) / 1e6:.1f} MB",
+        f"{memory} MB",
     ]  # fmt: skip

@@ -20,6 +20,8 @@ class Command(BaseCommand):
         bench.add_argument("--rows", default="10000,100000", help="行数，逗号分隔")
         pile = kinds.add_parser("papers", help="成批打印《基本信息表》")
         pile.add_argument("--people", default="100,500", help="人数，逗号分隔")
+        rosters = kinds.add_parser("rosters", help="移交人员名册")
+        rosters.add_argument("--rows", default="2000,10000", help="行数，逗号分隔")
         kinds.add_parser("watch", help="import 用来观察其他用户")
 
     def handle(self, *_: Any, kind: str, **options: Any) -> None:
@@ -27,6 +29,8 @@ class Command(BaseCommand):
             imports.run([int(count) for count in options["rows"].split(",")], self._say)
         elif kind == "papers":
             papers.run([int(count) for count in options["people"].split(",")], self._say)
+        elif kind == "rosters":
+            papers.rosters([int(count) for count in options["rows"].split(",")], self._say)
         else:
             imports.watch(self._say, _input_is_closed)
 
