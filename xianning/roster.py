@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -11,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet._writer import WorksheetWriter
+from openpyxl.worksheet.worksheet import Worksheet
 
-from xianning import pdf, sheets_pdf, workbook
+from xianning import pdf, sheets_pdf, sheets_xlsx, workbook
 from xianning.privacy import mask
 
 if TYPE_CHECKING:
@@ -130,40 +127,30 @@ class Roster:
 
     def to_xlsx(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
         """The sheet as a workbook. All cells are text: a number is never a float or a formula."""
-        book = Workbook(write_only=True)
+        book = Workbook()
         self._note(book, made)
-        sheet = book.create_sheet(self.title[:31])
+        sheet = book.active
+        assert isinstance(sheet, Worksheet)
+        sheet.title = self.title[:31]
         self._set_up(sheet, made)
-        with _InMemory(sheet):
-            return self._filled(book, sheet, rows, made, tell)
-
-    def _filled(
-        self, book: Workbook, sheet: Any, rows: Iterable[Any], made: Made,
-        tell: Callable[[int], None],
-    ) -> bytes:  # fmt: skip
         thin = Side(style="thin", color="808080")
         border = Border(left=thin, right=thin, top=thin, bottom=thin)
         head, body = Font(bold=True), Font()
         wrap = Alignment(wrap_text=True, vertical="center")
-        sheet.append([self._cell(sheet, self.title, Font(bold=True, size=16))])
-        sheet.append([self._cell(sheet, made.line, Font(size=9, color="555555"))])
+        self._cell(sheet, 1, 1, self.title, Font(bold=True, size=16))
+        self._cell(sheet, 2, 1, made.line, Font(size=9, color="555555"))
         sheet.row_dimensions[3].height = 30
-        sheet.append([self._cell(sheet, text, head, border, wrap) for text in self.headings])
-        count, widths = 0, [6, *(c.width for c in self.columns)]
-        for line in self.lines(rows, clear=made.clear):
-            # Not every program works out the height of a row with wrapped text by itself.
-            sheet.row_dimensions[count + 4].height = 15 * _lines(line, widths)
-            sheet.append([self._cell(sheet, text, body, border, wrap) for text in line])
-            count += 1
-            if count % 200 == 0:
-                tell(count)
-        total = f"合计 {count} {self.unit}　编号 {made.serial}"
-        sheet.append([self._cell(sheet, total, head)])
-        for signature in self.signatures:
-            sheet.append([self._cell(sheet, signature, body)])
-        out = io.BytesIO()
-        book.save(out)
-        return out.getvalue()
+        for place, text in enumerate(self.headings, start=1):
+            self._cell(sheet, 3, place, text, head, border, wrap)
+        # Patterns of a line (a usual cell, one that looks like a formula) and of the foot.
+        for row, place, text, font in ((4, 1, "1", body), (4, 2, "=", body)):
+            self._cell(sheet, row, place, text, font, border, wrap)
+        self._cell(sheet, 5, 1, "合计", head)
+        self._cell(sheet, 6, 1, "签字", body)
+        return sheets_xlsx.filled(
+            book, self.lines(rows, clear=made.clear), [6, *(c.width for c in self.columns)],
+            lambda count: [f"合计 {count} {self.unit}　编号 {made.serial}", *self.signatures], tell,
+        )  # fmt: skip
 
     @property
     def unit(self) -> str:
@@ -189,17 +176,16 @@ class Roster:
 
     @staticmethod
     def _cell(
-        sheet: Any, text: str, font: Font, border: Border | None = None,
-        alignment: Alignment | None = None,
-    ) -> Any:  # fmt: skip
-        cell = WriteOnlyCell(sheet)
+        sheet: Worksheet, row: int, place: int, text: str, font: Font,
+        border: Border | None = None, alignment: Alignment | None = None,
+    ) -> None:  # fmt: skip
+        cell: Any = sheet.cell(row, place)
         workbook.write_text(cell, text)
         cell.font = font
         if border is not None:
             cell.border = border
         if alignment is not None:
             cell.alignment = alignment
-        return cell
 
     # --- PDF ---
 
@@ -257,38 +243,3 @@ class Roster:
             "roster": self, "made": made, "heads": heads, "top": HEADINGS_MM, "height": ROW_MM,
             "foot": FOOT_MM + 3,
         }  # fmt: skip
-
-
-class _InMemory(WorksheetWriter):
-    """Keeps the rows of a write-only sheet in memory.
-
-    openpyxl lays them readable in a file of the temporary folder, where they stay when the worker
-    is killed. Linux only, like the sandbox.
-    """
-
-    def __init__(self, sheet: Any) -> None:
-        self._memory: int | None = os.memfd_create("sheet")
-        super().__init__(sheet, out=f"/proc/self/fd/{self._memory}")
-        sheet._writer = self
-        self.write_top()
-
-    def __enter__(self) -> _InMemory:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if not self.ws.closed:  # it failed half way
-            self.ws.close()
-        self.cleanup()
-
-    def cleanup(self) -> None:
-        if self._memory is not None:
-            os.close(self._memory)
-        self._memory = None
-
-
-def _lines(line: list[str], widths: list[int]) -> int:
-    """How many lines the fullest cell of a sheet's row takes (widths in half-width characters)."""
-    return max(
-        -(-sum(1 if character.isascii() else 2 for character in text) // width) or 1
-        for text, width in zip(line, widths, strict=True)
-    )

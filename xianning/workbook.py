@@ -780,14 +780,22 @@ def write_text(cell: OpenpyxlCell, value: str) -> None:
     Excel reads it as it stands; the quote prefix keeps it text when somebody edits the cell.
     Raises ValueError above 32,767 characters.
     """
+    cell.value, is_formula_like = cell_text(value)
+    cell.data_type = "s"
+    if is_formula_like:
+        cell.quotePrefix = True
+
+
+def cell_text(value: str) -> tuple[str, bool]:
+    """``value`` as the text of a cell, and whether a program might take it for a formula.
+
+    Raises ValueError above 32,767 characters.
+    """
     text = safe_text(value)
     # What looks like an escape must be read back as itself, and XML would turn CR into LF.
     escaped = ESCAPED.sub(r"_x005F_x\1_", text).replace("\r", "_x000D_")
     _limit_text(escaped)
-    cell.value = escaped
-    cell.data_type = "s"
-    if text.startswith(FORMULA_STARTS):
-        cell.quotePrefix = True
+    return escaped, text.startswith(FORMULA_STARTS)
 
 
 def _limit_text(text: str) -> None:
