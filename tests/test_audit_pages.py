@@ -161,6 +161,19 @@ def test_the_pages_tell_state_check_and_export(
     assert fresh(sign_in("shenji")).post(reverse("audit_export")).status_code == 422
 
 
+def test_the_audit_leaves_the_building_after_a_fresh_proof_only(
+    sign_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
+) -> None:
+    client = sign_in("shenjiguan")
+    session = client.session
+    session["proved_at"] -= 301
+    session.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        page = client.post(reverse("audit_export"), {})
+    assert "再次确认是您本人" in page.content.decode()
+    assert not Job.objects.exists()
+
+
 def test_the_state_of_the_seals_costs_the_same_however_much_there_is(
     people: People, sign_in: Callable[[str], Client]
 ) -> None:

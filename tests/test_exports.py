@@ -257,6 +257,48 @@ def test_a_refusal_carries_its_sentence_and_nobody_decides_twice(
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("by", "sentence"),
+    [("shequ", "申请人不能核准"), ("guanli", "由安全管理员核准"), ("shenji", "由安全管理员核准")],
+)
+def test_only_a_second_person_with_the_right_decides(by: str, sentence: str, settings: Any) -> None:
+    """Said by the rule itself, whichever page or command asks."""
+    settings.EXPORT_ROWS_ALONE = 0
+    make_transfer(at="done")
+    with pytest.raises(exports.Refused, match=sentence):
+        _approve(ask(), by=by)
+
+
+# Who, which roster, with whole values, reason → the sentence, or nothing (第十一条).
+WISHES = [
+    ("shequ", "ledger", True, REASON, ""),
+    ("shequ", "party", False, "", "不使用《"),
+    ("yibao", "transfers", False, "", "不使用《"),
+    ("shenji", "transfers", False, "", ""),
+    ("shenji", "transfers", True, REASON, "只能导出脱敏的名册"),
+    ("shequ", "ledger", True, "核对", "须填写理由"),
+    ("shequ", "ledger", False, "", ""),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("username", "name", "clear", "reason", "sentence"), WISHES)
+def test_a_roster_is_given_to_its_own_office_with_a_reason_and_masked_to_auditors(
+    username: str, name: str, clear: bool, reason: str, sentence: str, monkeypatch: Any
+) -> None:
+    user, roster = User.objects.get(username=username), exports.ROSTERS[name]
+    found = exports.why_not(user, roster, clear=clear, reason=reason) or ""
+    assert sentence in found
+    assert bool(sentence) == bool(found)
+    if sentence:
+        with pytest.raises(exports.Refused, match=sentence):
+            ask(username, name, clear=clear, reason=reason)
+    monkeypatch.setattr(user, "is_active", False)
+    stopped = exports.why_not(user, roster, clear=clear, reason=reason)
+    assert stopped == "导出人的账号已停用。"
+
+
+@pytest.mark.django_db
 def test_slices_of_one_roster_add_up_and_growth_is_asked_for_again(settings: Any) -> None:
     settings.EXPORT_ROWS_ALONE = 2
     for _ in range(2):

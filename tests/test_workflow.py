@@ -6,19 +6,23 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.db import IntegrityError, transaction
+from django.urls import reverse
 
 from archives.models import PersonnelFile
 from tests.factories import make_transfer, staff_of, values_for
 from transfers import workflow
 from transfers.models import SignedForm, Transfer, TransferStep
 from transfers.workflow import STEPS
-from xianning import walk
-from xianning.models import Notice
+from xianning import demo, walk
+from xianning.models import Notice, User
 from xianning.roles import ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.test import Client
+
     from tests.conftest import People
-    from xianning.models import User
 
 pytestmark = pytest.mark.django_db
 
@@ -58,7 +62,7 @@ def test_only_the_body_that_the_article_names_may_act(act: str, staff: dict[str,
 
 
 def _undeclared() -> Transfer:
-    case = make_transfer()
+    case = make_transfer(party_member=True)
     workflow.withdraw(case, "declare", by=staff_of("qiye")["enterprise"], **WHY)
     return case
 
@@ -69,6 +73,84 @@ def test_the_same_role_elsewhere_may_not_act(act: str, people: People) -> None:
     elsewhere = staff_of("qiye_chibi")
     with pytest.raises(workflow.Refused, match="办理（第六条"):
         walk.take(case, act, elsewhere[next(iter(GRID[act][1] & elsewhere.keys()))])
+
+
+# act → (role and place of its desk, what is open after it, where it may be returned to, whether it
+# is done for many people at once), typed from 第四条–第六条 for a member of the Party in 桂花路.
+ROWS = {
+    "enterprise": ("sasac", demo.CITY, "declare", "", False),
+    "declare": ("enterprise", "", "verify", "", True),
+    "verify": ("hr", demo.CITY, "confirm", "declare", True),
+    "confirm": ("enterprise", "", "deliver community letter", "declare", False),
+    "deliver": ("enterprise", "", "archives community letter", "", False),
+    "archives": ("insurance", demo.XIANAN, "community letter", "deliver", False),
+    "community": ("community", demo.GUIHUA, "letter", "confirm", False),
+    "letter": ("enterprise", "", "party", "", False),
+    "party": ("party", demo.GUIHUA, "", "letter", False),
+}  # fmt: skip
+
+
+def _opened(case: Transfer) -> set[str]:
+    return {key for key, row in workflow.rows_of(case).items() if row.state == "open"}
+
+
+def test_a_case_walks_through_the_rows_of_the_article(people: People) -> None:
+    case, staff = _undeclared(), staff_of("qiye")
+    for act, (role, place, following, _back, _many) in ROWS.items():
+        row = workflow.rows_of(case)[act]
+        assert (row.role, row.area_id or "", bool(row.enterprise_id)) == (role, place, not place)
+        if act != "enterprise":
+            case = walk.take(case, act, staff[role])
+        assert _opened(case) == set(following.split()), act
+    assert case.state == "done"
+
+
+@pytest.mark.parametrize("act", ROWS)
+def test_a_step_is_returned_to_the_one_that_the_article_names_or_not_at_all(act: str) -> None:
+    role, _place, _following, target, _many = ROWS[act]
+    case = make_transfer(at=act, party_member=True) if act not in FIRST else _undeclared()
+    by = staff_of("qiye").get(role) or User.objects.get(username="gzw")
+    with transaction.atomic():
+        if target:
+            workflow.send_back(case, act, by=by, **WHY)
+            assert _opened(case) >= {target}
+            assert workflow.rows_of(case)[target].returned
+        else:
+            with pytest.raises(workflow.Refused, match="之前没有可以退回的步骤"):
+                workflow.send_back(case, act, by=by, **WHY)
+
+
+FIRST = ("enterprise", "declare")
+
+
+@pytest.mark.parametrize("act", ROWS)
+def test_only_what_the_table_names_is_done_for_many_at_once(
+    act: str, sign_in: Callable[[str], Client]
+) -> None:
+    role, _place, _following, _back, many = ROWS[act]
+    clerk = {"sasac": "gzw", "hr": "rs", "enterprise": "qiye", "insurance": "shebao",
+             "community": "shequ", "party": "dangzu"}[role]  # fmt: skip
+    answer = sign_in(clerk).post(reverse("transfers:bulk", args=[act]))
+    assert answer.status_code == (302 if many else 403)
+
+
+def test_nobody_is_declared_without_a_receiver(people: People) -> None:
+    """第五条: each line has its receiver."""
+    case = make_transfer(party_member=True)
+    workflow.withdraw(case, "declare", by=people["qiye"], **WHY)
+    for column, words in (("community", "接收社区"), ("archive_area", "人事档案接收地"),
+                          ("party_area", "长期居住地")):  # fmt: skip
+        with transaction.atomic():
+            Transfer.objects.filter(pk=case.pk).update(**{column: None})
+            with pytest.raises(workflow.Refused, match=words):
+                workflow.complete(case, "declare", by=people["qiye"])
+            transaction.set_rollback(True)
+
+
+@pytest.mark.parametrize("act", ["letter", "party"])
+def test_who_is_no_member_has_no_relation_to_move(act: str) -> None:
+    rows = workflow.rows_of(make_transfer(at="deliver", party_member=False))
+    assert rows[act].state == "skipped"
 
 
 @pytest.mark.parametrize("act", GRID)
