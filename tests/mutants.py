@@ -265,12 +265,16 @@ def _says_why(function: str) -> bool:
 
 
 def _is_refusal(node: ast.If, function: str) -> bool:
+    if function.startswith("_tell"):  # whom a notice is for: it keeps nobody from anything
+        return False
     for each in node.body:
         if isinstance(each, ast.Raise) and each.exc is not None:
             raised = each.exc.func if isinstance(each.exc, ast.Call) else each.exc
             if REFUSALS.fullmatch(getattr(raised, "attr", getattr(raised, "id", ""))):
                 return True
         if isinstance(each, ast.Return) and not _is_none(each.value):
+            if isinstance(each.value, ast.Name) and ast.dump(each.value) == ast.dump(node.test):
+                return False  # `if found: return found` only saves looking further
             if _says_why(function):
                 return True
             if isinstance(each.value, ast.Call) and GUARD.fullmatch(_name(each.value)):

@@ -6,12 +6,15 @@ The whole table of URLs, roles and relations stands in tests/matrix.py.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
+from django.core.files.uploadedfile import SimpleUploadedFile
 from django.urls import reverse
 
 from enterprises.models import Enterprise
-from tests.factories import make_transfer
+from tests.factories import enterprise_of, make_transfer, values_for
+from tests.workbooks import make_workbook
 from transfers import workflow
 from transfers.models import ImportBatch, Transfer
 from xianning.models import Job, Notice, Office, User
@@ -105,3 +108,36 @@ def test_leaving_an_office_works_at_the_next_request(sign_in: Callable[[str], Cl
     assert client.get(path).status_code == 200
     Office.objects.get(users=user).dismiss(user)
     assert client.get(path).status_code == 403
+
+
+@pytest.mark.parametrize("name", ["audit_state", "leaks", "job_result"])
+def test_a_page_that_is_read_and_sent_takes_no_head(
+    name: str, sign_in: Callable[[str], Client]
+) -> None:
+    """A browser that only looks ahead must not use up a file that is given out once."""
+    path = reverse(name, args=[uuid4()] if name == "job_result" else [])
+    assert sign_in("shenji").head(path).status_code == 405
+
+
+def test_an_enterprise_off_the_list_files_nobody_by_hand_or_by_workbook(
+    sign_in: Callable[[str], Client],
+) -> None:
+    """第四条, 第六条第1项."""
+    Enterprise.objects.filter(pk=enterprise_of("qiye").pk).update(
+        confirmed_at=None, confirmed_by=None, acknowledged_at=None, acknowledged_by=None
+    )
+    client, add = sign_in("qiye"), reverse("transfers:add")
+    for answer in (client.get(add), client.post(add, values_for())):
+        assert (answer.status_code, answer["Location"]) == (302, reverse("transfers:list"))
+    book = SimpleUploadedFile("名单.xlsx", make_workbook([values_for()], footer=False))
+    page = client.post(reverse("transfers:import"), {"file": book})
+    assert page.status_code == 422
+    assert "尚未经国资部门确认" in page.content.decode()
+    assert not Transfer.objects.exists()
+    assert not ImportBatch.objects.exists()
+
+
+def test_what_is_finished_is_not_opened_for_changes(sign_in: Callable[[str], Client]) -> None:
+    case = make_transfer(at="done")
+    for client, status in ((sign_in("qiye"), 302), (sign_in("rs"), 403)):
+        assert client.get(reverse("transfers:edit", args=[case.pk])).status_code == status

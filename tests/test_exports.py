@@ -299,6 +299,20 @@ def test_a_roster_is_given_to_its_own_office_with_a_reason_and_masked_to_auditor
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("username", "name", "reason", "at"),
+    [("shequ", "ledger", "核对", "reason"), ("shenji", "transfers", REASON, "clear")],
+)
+def test_the_page_says_at_its_field_why_nothing_is_given(
+    username: str, name: str, reason: str, at: str, press: Callable[..., Any]
+) -> None:
+    page = press(username, "roster_export", name, format="xlsx", clear="1", reason=reason)
+    assert page.status_code == 422
+    assert list(page.context["form"].errors) == [at]
+    assert not Export.objects.exists()
+
+
+@pytest.mark.django_db
 def test_slices_of_one_roster_add_up_and_growth_is_asked_for_again(settings: Any) -> None:
     settings.EXPORT_ROWS_ALONE = 2
     for _ in range(2):

@@ -192,6 +192,17 @@ def test_a_case_is_in_the_area_where_it_was_filed_and_where_it_is_received(colum
     assert {here, there} <= set(Transfer.objects.filter(leaks.in_area(_user("shenji"))))
 
 
+@pytest.mark.parametrize(
+    ("username", "reasons"), [("shenji", {"电话回访核对"}), ("shenjiguan", {""})]
+)
+def test_the_audit_administrator_reads_nobody_s_reasons(username: str, reasons: set[str]) -> None:
+    """等保 8.1.5: what somebody typed may name a retiree."""
+    case = make_transfer()
+    _reveal("qiye", case)
+    drill = leaks.trace(case.retiree.id_number, _user(username))
+    assert {trace.reason for found in drill.found for trace in found.traces} == reasons
+
+
 @pytest.mark.parametrize("stranger", ["qiye", "rs", "guanli", "anquan", "yibao"])
 def test_nobody_else_traces(stranger: str, sign_in: Callable[[str], Client]) -> None:
     client = sign_in(stranger)

@@ -47,6 +47,8 @@ from xianning.models import (
     User,
 )
 
+from xianning.office_forms import accounts
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
@@ -236,6 +238,13 @@ def test_retirees_exist_with_their_cases(db: World) -> None:
             db.get("case", key).retiree_id for key, who in matrix.SEES.items() if actor in who
         }
         assert seen == wanted, actor
+
+
+def test_an_account_is_kept_by_the_administrators_of_its_area(db: World) -> None:
+    for actor in ("system_admin", "security_admin"):
+        seen = set(accounts(User.objects.get(pk=db.users[actor].pk)).values_list("pk", flat=True))
+        wanted = {key for key, who in matrix.USER_SEES.items() if actor in who}
+        assert {key for key, user in db.objects["user"].items() if user.pk in seen} == wanted
 
 
 def test_what_waits_waits_at_the_desks_that_the_articles_name(db: World) -> None:

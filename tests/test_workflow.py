@@ -11,7 +11,7 @@ from django.urls import reverse
 from archives.models import PersonnelFile
 from tests.factories import make_transfer, staff_of, values_for
 from transfers import workflow
-from transfers.models import SignedForm, Transfer, TransferStep
+from transfers.models import ImportBatch, SignedForm, Transfer, TransferStep
 from transfers.workflow import STEPS
 from xianning import demo, walk
 from xianning.models import Notice, User
@@ -219,6 +219,83 @@ def test_an_act_is_taken_back_only_while_nothing_follows_from_it() -> None:
     workflow.withdraw(case, "deliver", by=clerk, **WHY)
     rows = workflow.rows_of(case)
     assert (rows["deliver"].state, rows["archives"].state) == ("open", "blocked")
+
+
+# Where a case stands, what is tried at which step by whom, and the sentence that refuses it.
+REFUSED = [
+    ("confirm", "complete", "verify", "rs", "不能重复办理"),
+    ("ended", "complete", "verify", "rs", "终止，不能再办理"),
+    ("deliver", "complete", "letter", "qiye", "不是中共党员"),
+    ("verify", "complete", "confirm", "qiye", "须先完成“核定退休待遇”"),
+    ("verify", "complete", "verify", "rs_chibi", "人社部门办理（第六条第2项）"),
+    ("verify", "send_back", "declare", "qiye", "之前没有可以退回的步骤"),
+    ("done", "send_back", "community", "shequ", "不能退回"),
+    ("verify", "send_back", "community", "shequ", "须先完成"),
+    ("verify", "send_back", "verify", "rs_chibi", "只有其可以退回"),
+    ("ended", "withdraw", "declare", "qiye", "已终止，不能撤回"),
+    ("verify", "withdraw", "verify", "rs", "尚未办理，不能撤回"),
+    ("verify", "withdraw", "enterprise", "gzw", "不能在案卷中撤回"),
+    ("confirm", "withdraw", "verify", "rs_chibi", "只有其可以撤回"),
+    ("confirm", "withdraw", "declare", "qiye", "已办理，不能再撤回"),
+    ("done", "amend", "", "qiye", "不能更改信息"),
+    ("verify", "amend", "", "rs", "由移交单位.*登记和更改"),
+    ("done", "end", "", "qiye", "不能终止"),
+    ("verify", "end", "", "rs", "只有移交单位"),
+    ("verify", "end", "", "qiye_chibi", "只有移交单位"),
+    ("received", "end", "", "qiye", "“街道社区接收”已办理，不能终止"),
+]
+
+
+def _case_at(place: str) -> Transfer:
+    if place in ("ended", "received"):
+        case = make_transfer(at="verify" if place == "ended" else "community")
+        people = staff_of("qiye")
+        if place == "received":
+            return walk.take(case, "community", people["community"])
+        workflow.end(case, by=people["enterprise"], code="other", reason="重复登记。")
+        return Transfer.objects.get(pk=case.pk)
+    return make_transfer(at=place)
+
+
+@pytest.mark.parametrize(("place", "verb", "act", "username", "sentence"), REFUSED)
+def test_what_cannot_be_done_is_refused_with_its_sentence_and_changes_nothing(
+    place: str, verb: str, act: str, username: str, sentence: str, people: People
+) -> None:
+    case, by = _case_at(place), people[username]
+    before = list(case.steps.order_by("pk").values()), case.events.count()
+    deeds: dict[str, Callable[[], Any]] = {
+        "complete": lambda: workflow.complete(case, act, by=by),
+        "send_back": lambda: workflow.send_back(case, act, by=by, **WHY),
+        "withdraw": lambda: workflow.withdraw(case, act, by=by, **WHY),
+        "amend": lambda: workflow.amend(case, None, by=by),  # type: ignore[arg-type]
+        "end": lambda: workflow.end(case, by=by, code="other", reason="重复登记。"),
+    }
+    with pytest.raises(workflow.Refused, match=sentence):
+        deeds[verb]()
+    assert (list(case.steps.order_by("pk").values()), case.events.count()) == before
+
+
+@pytest.mark.parametrize(("verb", "act", "username"), [
+    ("send_back", "verify", "rs"), ("withdraw", "declare", "qiye"), ("end", "", "qiye"),
+])  # fmt: skip
+def test_who_undoes_something_says_why(
+    verb: str, act: str, username: str, people: People
+) -> None:
+    case, key = make_transfer(), (act,) if act else ()
+    for why, sentence in (({"code": "", "reason": "缺"}, "请选择原因"),
+                          ({"code": "other", "reason": " "}, "请填写原因")):  # fmt: skip
+        with pytest.raises(workflow.Refused, match=sentence):
+            getattr(workflow, verb)(case, *key, by=people[username], **why)
+
+
+def test_nobody_acts_on_a_case_while_its_import_is_written(people: People) -> None:
+    case = make_transfer()
+    batch = ImportBatch.objects.create(
+        enterprise=case.enterprise, uploaded_by=people["qiye"], state="writing"
+    )
+    Transfer.objects.filter(pk=case.pk).update(batch=batch)
+    with pytest.raises(workflow.Refused, match="正在写入或撤销"):
+        workflow.withdraw(case, "declare", by=people["qiye"], **WHY)
 
 
 def test_no_case_starts_for_an_enterprise_that_is_not_confirmed(people: People) -> None:
