@@ -33,7 +33,7 @@ from _pytest.runner import runtestprotocol
 from django.db import connection, connections
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from tests.mutants import Mutant, Switches
 
@@ -42,7 +42,7 @@ TABLE = HERE / "maps" / "guards.csv"
 # About files, machines and time, which no guard decides; or about the guards themselves.
 ELSEWHERE = re.compile(
     r"test_(mutants|standards|supply_chain|sandbox|server|backup|maps|browser\w*|forbidden|"
-    r"upload_fuzz|upload_pdfs|workbook_values|concurrency|security_document|documents|queries)\.py"
+    r"consistency|upload_fuzz|upload_pdfs|workbook_values|concurrency|security_document|documents|queries)\.py"
 )
 MOST_TESTS, MOST_SECONDS = 250, 30.0  # for one guard
 PATIENCE = 300.0  # a child that takes longer hangs
@@ -74,7 +74,7 @@ def write_table(entries: list[Entry]) -> None:
 # --- children ------------------------------------------------------------------------------------
 
 
-def in_children(tasks: list[Callable[[], Any]]) -> Iterator[tuple[int, Any]]:
+def in_children(tasks: Sequence[Callable[[], Any]]) -> Iterator[tuple[int, Any]]:
     """(Number, answer) of each task, done in a copy of this process; None when it died."""
     with tempfile.TemporaryDirectory() as folder:
         waiting, running = list(enumerate(tasks)), dict[int, tuple[int, float]]()
@@ -244,7 +244,7 @@ class Removals:
             by_file[item.path].append(item)
         files = list(by_file.values())
         tasks = [partial(run_file, part, switches) for part in files]
-        found = {}
+        found: dict[str, Run] = {}
         for number, answer in in_children(tasks):
             print("reached", files[number][0].path.name, len(answer or ()),
                   file=sys.__stderr__, flush=True)  # fmt: skip
@@ -258,7 +258,7 @@ def _behind(items: list[Any], test: str) -> list[Any]:
 
 # What has no switch may decide anywhere: where it most probably does.
 LIKELY = {
-    "step": re.compile(r"test_(workflow|small_promises|rights|matrix|consistency)"),
+    "step": re.compile(r"test_(workflow|small_promises|rights|matrix)"),
     "middleware": re.compile(r"test_(sessions|guessing|transport|access|second_factor|audit)"),
 }
 

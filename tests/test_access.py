@@ -10,19 +10,22 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.test import Client
 from django.urls import reverse
 
 from enterprises.models import Enterprise
+from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of, make_transfer, values_for
+from tests.matrix import EVERYBODY, ROWS
+from tests.routes import routes
 from tests.workbooks import make_workbook
 from transfers import workflow
 from transfers.models import ImportBatch, Transfer
-from xianning.models import Job, Notice, Office, User
+from xianning import demo
+from xianning.models import AccessLog, Job, Notice, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from django.test import Client
 
     from tests.conftest import People
 
@@ -130,6 +133,8 @@ def test_an_enterprise_off_the_list_files_nobody_by_hand_or_by_workbook(
     for answer in (client.get(add), client.post(add, values_for())):
         assert (answer.status_code, answer["Location"]) == (302, reverse("transfers:list"))
     book = SimpleUploadedFile("名单.xlsx", make_workbook([values_for()], footer=False))
+    shown = client.get(reverse("transfers:import")).context["form"]
+    assert shown.only == enterprise_of("qiye")  # no other is offered
     page = client.post(reverse("transfers:import"), {"file": book})
     assert page.status_code == 422
     assert "尚未经国资部门确认" in page.content.decode()
@@ -141,3 +146,31 @@ def test_what_is_finished_is_not_opened_for_changes(sign_in: Callable[[str], Cli
     case = make_transfer(at="done")
     for client, status in ((sign_in("qiye"), 302), (sign_in("rs"), 403)):
         assert client.get(reverse("transfers:edit", args=[case.pk])).status_code == status
+
+
+ADDRESSES = {route.name: route.address({}) for route in routes()}
+
+
+@pytest.mark.parametrize("name", ROWS)
+def test_a_page_is_closed_to_roles_without_a_part_and_to_other_methods(
+    name: str, sign_in: Callable[[str], Client]
+) -> None:
+    """Whatever object the address names, and before it is looked for."""
+    row, path = ROWS[name], ADDRESSES[name]
+    inside = ["enterprise"] if isinstance(row.who, str) else sorted(row.who)
+    outside = [] if isinstance(row.who, str) else [r for r in BY_ROLE if r not in row.who]
+    for role in outside[:2] + outside[-1:]:
+        assert sign_in(BY_ROLE[role]).get(path).status_code == 403, role
+    client = Client() if row.who == EVERYBODY else sign_in(BY_ROLE[inside[0]])
+    for method in {"GET", "POST"} - set(row.methods.split()):
+        assert client.generic(method, path).status_code == 405, method
+
+
+def test_the_log_of_accesses_shows_those_of_one_s_own_area(sign_in: Callable[[str], Client]) -> None:
+    here, there = make_transfer(), make_transfer(clerk="qiye_chibi")
+    for case in (here, there):
+        AccessLog.write(case.filed_by, "reveal", "身份证号", transfer=case, reason="核对")
+    auditor = User.objects.create(username="shenji_chibi", full_name="赤壁审计")
+    Office.objects.create(role="auditor", name="赤壁审计（测试）", area_id=demo.CHIBI).admit(auditor)
+    page = sign_in("shenji_chibi").get(reverse("access_log"))
+    assert {row.transfer for row, _export in page.context["lines"]} == {there}

@@ -548,7 +548,13 @@ def test_an_exported_roster_is_imported_again_and_overwrites_nobody_s_work(
 
 # --- what is refused ----------------------------------------------------------------------------
 
-GOOD = {"whole_file_is_wrong": False, "errors": [], "new": 1, "updated": 0, "heading_rows": {"a": 1}}
+GOOD = {
+    "whole_file_is_wrong": False,
+    "errors": [],
+    "new": 1,
+    "updated": 0,
+    "heading_rows": {"a": 1},
+}
 # What is tried with a session in which state, what is different about it, and the sentence.
 REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
     ("confirm", "failed", {}, sessions._OTHER),

@@ -32,6 +32,7 @@ from transfers.models import (
     Transfer,
 )
 from transfers.papers import PAPERS
+from xianning import demo
 from xianning.access import REGISTRY
 from xianning.checks import url_names
 from xianning.models import (
@@ -46,7 +47,6 @@ from xianning.models import (
     SignInSession,
     User,
 )
-
 from xianning.office_forms import accounts
 
 if TYPE_CHECKING:
@@ -271,3 +271,20 @@ def test_a_paper_is_printed_by_the_office_that_the_article_names(db: World) -> N
                 if member or name != "letter":
                     found = PAPERS[name].concerns(db.get("case", case), user)
                     assert found is (actor in desks[line]), (actor, name, case)
+
+
+def test_the_home_page_counts_what_the_table_shows_and_nothing_from_elsewhere(
+    asker: Asker, db: World
+) -> None:
+    home = reverse("home")
+    with asker.undone():
+        cards = asker.client("security_admin").get(home).context["cards"]
+        counts = {card.title: card.count for card in cards}
+        assert counts == {"核准授权": "1", "核准导出": "2"}  # not those of 省外
+        client, unread = asker.client("hr_county"), []
+        for area in ("", demo.CHIBI, demo.XIANAN):
+            if area:
+                Notice.objects.create(role="hr", area_id=area, text="有事")
+            nav = {item.label: item.count for item in client.get(home).context["nav"]}
+            unread.append(int(nav["通知"] or 0))
+        assert [unread[1] - unread[0], unread[2] - unread[1]] == [1, 0]

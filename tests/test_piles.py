@@ -201,5 +201,10 @@ def test_a_pile_is_of_one_s_own_enterprises_and_of_no_import_under_way(people: P
     assert not piles.Choice(batch=batches[1].pk).cases(user).exists()
     seen = piles.Choice(both, enterprise=theirs, batch=batches[1].pk).seen_by(user)
     assert seen == piles.Choice((mine.pk,))
+    # Whom another office of his lets him see, he does not print for.
+    foreign.community.office_set.get(role="community").admit(user)
+    user = User.objects.get(pk=user.pk)
+    assert Transfer.objects.visible_to(user).count() == 2
+    assert list(piles.Choice(both).cases(user)) == [mine]
     ImportBatch.objects.update(state="writing")
     assert not piles.Choice(both).cases(user).exists()

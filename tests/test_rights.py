@@ -181,7 +181,9 @@ def test_a_request_is_answered_once_and_an_erasure_not_by_who_recorded_it(people
         subject.answer(asked, state="done", text="同意删除", by=people["gzw"])
 
 
-def test_a_destroyed_or_unchecked_scan_is_opened_by_nobody(sign_in: Callable[[str], Client]) -> None:
+def test_a_destroyed_or_unchecked_scan_is_opened_by_nobody(
+    sign_in: Callable[[str], Client],
+) -> None:
     scan = make_transfer(at="community").scans.get()
     path = reverse("transfers:scan", args=[scan.pk])
     client = sign_in("qiye")

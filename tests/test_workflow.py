@@ -278,9 +278,7 @@ def test_what_cannot_be_done_is_refused_with_its_sentence_and_changes_nothing(
 @pytest.mark.parametrize(("verb", "act", "username"), [
     ("send_back", "verify", "rs"), ("withdraw", "declare", "qiye"), ("end", "", "qiye"),
 ])  # fmt: skip
-def test_who_undoes_something_says_why(
-    verb: str, act: str, username: str, people: People
-) -> None:
+def test_who_undoes_something_says_why(verb: str, act: str, username: str, people: People) -> None:
     case, key = make_transfer(), (act,) if act else ()
     for why, sentence in (({"code": "", "reason": "缺"}, "请选择原因"),
                           ({"code": "other", "reason": " "}, "请填写原因")):  # fmt: skip
