@@ -10,9 +10,12 @@ from uuid import uuid4
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
+from django.http import Http404
 from django.test import Client
 from django.urls import reverse
 
+from communities import views as area_views
+from communities.models import Area
 from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of, make_transfer, values_for
@@ -21,11 +24,13 @@ from tests.routes import routes
 from tests.workbooks import make_workbook
 from transfers import workflow
 from transfers.models import ImportBatch, Transfer
-from xianning import demo
+from xianning import access, demo
 from xianning.models import AccessLog, Job, Notice, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from django.test import RequestFactory
 
     from tests.conftest import People
 
@@ -166,11 +171,58 @@ def test_a_page_is_closed_to_roles_without_a_part_and_to_other_methods(
         assert client.generic(method, path).status_code == 405, method
 
 
-def test_the_log_of_accesses_shows_those_of_one_s_own_area(sign_in: Callable[[str], Client]) -> None:
+def test_the_log_of_accesses_shows_those_of_one_s_own_area(
+    sign_in: Callable[[str], Client],
+) -> None:
     here, there = make_transfer(), make_transfer(clerk="qiye_chibi")
     for case in (here, there):
         AccessLog.write(case.filed_by, "reveal", "身份证号", transfer=case, reason="核对")
     auditor = User.objects.create(username="shenji_chibi", full_name="赤壁审计")
-    Office.objects.create(role="auditor", name="赤壁审计（测试）", area_id=demo.CHIBI).admit(auditor)
+    Office.objects.create(role="auditor", name="赤壁审计（测试）", area_id=demo.CHIBI).admit(
+        auditor
+    )
     page = sign_in("shenji_chibi").get(reverse("access_log"))
     assert {row.transfer for row, _export in page.context["lines"]} == {there}
+
+
+# Addresses with words that no page of ours sends.
+UNKNOWN = [
+    ("qiye", "roster", ["transfers"], "?since=yesterday"),
+    ("guanli", "grants", [], "?state=nothing"),
+    ("shenji", "access_log", [], "?kind=nothing"),
+    ("guanli", "communities:areas", [], "?under=420000000000"),
+]
+
+
+@pytest.mark.parametrize(("username", "name", "arguments", "query"), UNKNOWN)
+def test_an_unknown_word_in_an_address_is_not_found(
+    username: str, name: str, arguments: list[str], query: str, sign_in: Callable[[str], Client]
+) -> None:
+    assert sign_in(username).get(reverse(name, args=arguments) + query).status_code == 404
+
+
+def test_who_keeps_no_division_finds_none(rf: RequestFactory) -> None:
+    with pytest.raises(Http404):
+        area_views._under(rf.get("/"), Area.objects.none())
+
+
+def test_an_address_without_a_rule_is_closed_to_everybody(
+    sign_in: Callable[[str], Client], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delitem(access.REGISTRY, "jobs")
+    answer = sign_in("qiye").get(reverse("jobs"))
+    assert answer.status_code == 403
+    assert "没有登记访问规则" in answer.content.decode()
+
+
+def test_a_notice_about_an_enterprise_leads_there_only_who_may_see_it(
+    sign_in: Callable[[str], Client],
+) -> None:
+    for username, area, leads in (("rs", demo.CITY, True), ("rs_chibi", demo.CHIBI, False)):
+        entry = enterprise_of("qiye")
+        notice = Notice.objects.create(
+            role="hr", area_id=area, text="有变动", about_enterprise=entry
+        )
+        answer = sign_in(username).post(reverse("notice_read", args=[notice.pk]))
+        wanted = entry.get_absolute_url() if leads else reverse("notices")
+        assert answer["Location"] == wanted

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,8 +20,9 @@ from openpyxl import load_workbook
 
 from tests.conftest import BY_ROLE
 from tests.factories import make_transfer
-from xianning import audit, audit_seals, checks, demo, vault
+from xianning import audit, audit_seals, audit_views, checks, demo, vault
 from xianning.models import AuditEvent, Job, Office, User
+from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -212,3 +214,9 @@ def test_the_command_names_the_first_bad_event(
         call_command("audit", "verify", stdout=out)
     assert end.value.code == 1
     assert f"记录 {event.pk}" in out.getvalue()
+
+
+def test_who_watches_no_more_gets_no_file_of_events(people: People) -> None:
+    progress: Any = SimpleNamespace(job=SimpleNamespace(owner_id=people["qiye"].pk))
+    with pytest.raises(Rejected, match="没有此项权限"):
+        audit_views.export(progress, search={})

@@ -18,7 +18,7 @@ from pypdf import PdfReader
 from tests.factories import make_many, make_transfer
 from tests.giving import REASON, ask, fetch
 from tests.test_concurrency import race
-from xianning import exports, jobs, serials, vault
+from xianning import access, exports, jobs, serials, vault
 from xianning.models import AccessLog, AuditEvent, Export, ExportedPerson, Job, Notice, Office, User
 from xianning.roster import ROWS_A_PAGE
 
@@ -310,6 +310,18 @@ def test_the_page_says_at_its_field_why_nothing_is_given(
     assert page.status_code == 422
     assert list(page.context["form"].errors) == [at]
     assert not Export.objects.exists()
+
+
+@pytest.mark.django_db
+def test_too_many_rows_and_an_office_without_the_right_are_refused(monkeypatch: Any) -> None:
+    make_transfer(at="done")
+    for format_, limit in (("xlsx", "XLSX_LIMIT"), ("pdf", "PDF_LIMIT")):
+        monkeypatch.setattr(exports, limit, 0)
+        with pytest.raises(exports.Refused, match="共 1 行，超过 0 行"):
+            ask(format_=format_)
+    monkeypatch.setattr(access.Scope, "rights", frozenset({"reveal_private"}))
+    with pytest.raises(exports.Refused, match="您的岗位没有导出权限"):
+        ask()
 
 
 @pytest.mark.django_db

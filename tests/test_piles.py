@@ -208,3 +208,7 @@ def test_a_pile_is_of_one_s_own_enterprises_and_of_no_import_under_way(people: P
     assert list(piles.Choice(both).cases(user)) == [mine]
     ImportBatch.objects.update(state="writing")
     assert not piles.Choice(both).cases(user).exists()
+
+
+def test_a_pile_of_no_step_is_not_found(ask: Callable[..., Any]) -> None:
+    assert ask(waiting="nothing").status_code == 404
