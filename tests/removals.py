@@ -168,6 +168,7 @@ class Removals:
     wanted: list[str]
     search: bool = False
     found: dict[str, str] = field(default_factory=dict)
+    known: set[str] = field(default_factory=set)
     tried: list[str] = field(default_factory=list)
     sound: dict[str, bool] = field(default_factory=dict)
 
@@ -180,33 +181,22 @@ class Removals:
         connections.close_all()
         with Switches().built_in() as switches:
             known = {mutant.name: mutant for mutant in all_mutants(switches)}
+            self.known = set(known)
             entries = table() if TABLE.exists() else {}
             equal = {name for name, entry in entries.items() if entry.state == "equal"}
             self.tried = self.wanted or [name for name in known if name not in equal]
             named = {
-                name: [items[entry.evidence]] for name in self.tried
-                if (entry := entries.get(name)) and entry.evidence in items
+                name: found for name in self.tried
+                if name in entries and (found := named_by(entries[name], items))
             }  # fmt: skip
-            if os.environ.get("TRUST"):
-                self.found |= {k: v[0].nodeid for k, v in named.items()}
-            else:
-                self._try(named, known, switches)
+            self._try(named, known, switches)
             if self.search:
-                kept = Path("/tmp/m4/reach.json")
-                reach = {}
-                if kept.exists():
-                    reach = {k: Run(**v) for k, v in json.loads(kept.read_text()).items()}
-                rest = [i for i in items.values() if i.nodeid not in reach]
-                reach |= self._reach(rest, switches)
-                kept.write_text(json.dumps({k: vars(v) for k, v in reach.items()}))
-                for most in (25, MOST_TESTS)[: int(os.environ.get("STAGES", "2"))]:
-                    left = [name for name in self.tried if name not in self.found]
-                    self._try(
-                        {
-                            name: candidates for name in left
-                            if (candidates := order(reach, name, items)[:most])
-                        }, known, switches,
-                    )  # fmt: skip
+                left = [name for name in self.tried if name not in self.found]
+                reach = self._reach(list(items.values()), switches)
+                ordered = {name: order(reach, name, items)[:MOST_TESTS] for name in left}
+                self._try(
+                    {name: tests for name, tests in ordered.items() if tests}, known, switches
+                )
         return True
 
     def _try(
@@ -250,6 +240,14 @@ class Removals:
                   file=sys.__stderr__, flush=True)  # fmt: skip
             found |= {test: Run(*each) for test, each in (answer or {}).items()}
         return found
+
+
+def named_by(entry: Entry, items: dict[str, Any]) -> list[Any]:
+    """The test of ENTRY; when its parameters were renamed, all tests of the function."""
+    if entry.evidence in items:
+        return [items[entry.evidence]]
+    function = entry.evidence.partition("[")[0]
+    return [item for test, item in items.items() if test.partition("[")[0] == function]
 
 
 def _behind(items: list[Any], test: str) -> list[Any]:
@@ -305,8 +303,9 @@ def main(arguments: list[str]) -> int:
     code = pytest.main(["-q", "-p", "no:randomly", "-m", "not browser", *files], plugins=[plugin])
     unnoticed = sorted(set(plugin.tried) - plugin.found.keys())
     if write:
+        entries = {name: entry for name, entry in entries.items() if name in plugin.known}
         entries |= {name: Entry(name, "test", test) for name, test in plugin.found.items()}
-        write_table([entry for entry in entries.values()])
+        write_table(list(entries.values()))
     print(f"\nnoticed {len(plugin.found)} of {len(plugin.tried)}")
     print(*(f"unnoticed {name}" for name in unnoticed), sep="\n")
     return 1 if unnoticed or code not in (0, 5) else 0

@@ -35,6 +35,7 @@ from transfers.papers import PAPERS
 from xianning import demo
 from xianning.access import REGISTRY
 from xianning.checks import url_names
+from xianning.exports import ROSTERS
 from xianning.models import (
     AccessLog,
     AuditEvent,
@@ -288,3 +289,14 @@ def test_the_home_page_counts_what_the_table_shows_and_nothing_from_elsewhere(
             nav = {item.label: item.count for item in client.get(home).context["nav"]}
             unread.append(int(nav["通知"] or 0))
         assert [unread[1] - unread[0], unread[2] - unread[1]] == [1, 0]
+
+
+def test_a_roster_holds_what_exists_for_its_reader(db: World) -> None:
+    for actor, user in _users(db):
+        for name, roster in ROSTERS.items():
+            if name != "enterprises":
+                column = "pk" if name == "transfers" else "transfer"
+                rows = set(map(str, roster.rows(user).values_list(column, flat=True)))
+                for key in ("own_done", "county_done"):
+                    found = db.id_of("case", key) in rows
+                    assert found is (actor in matrix.SEES[key]), (actor, name, key)

@@ -26,7 +26,48 @@ NOTICED = 0.98
 HERE = Path(__file__).parent
 
 # Some of each kind whose test is quick, in every corner of the program.
-SAMPLE = ()
+SAMPLE = (
+    "answer enterprises.models.Enterprise.is_desk_of#0",
+    "answer transfers.models.cases.TransferQuerySet.visible_to#0",
+    "answer transfers.workflow.is_mine#0",
+    "answer xianning.access.is_fresh#0",
+    "answer xianning.accounts.sessions.why_over#0",
+    "answer xianning.models.accounts.Grant.why_not_decide#0",
+    "call enterprises.models.Enterprise.acknowledge#0",
+    "call xianning.accounts.setup.setup#0",
+    "filter enterprises.views._authorities#0",
+    "filter transfers.import_views.upload#0",
+    "filter xianning.leaks.in_area#0",
+    "filter xianning.office_forms.OfficeForm.__init__#0",
+    "method communities.views.area_choices",
+    "method enterprises.views.detail",
+    "method xianning.job_views.job_result",
+    "middleware axes.middleware.AxesMiddleware",
+    "middleware django_otp.middleware.OTPMiddleware",
+    "middleware xianning.audit.AuditMiddleware",
+    "refusal enterprises.models.Enterprise.why_not_confirm#2",
+    "refusal enterprises.views.confirm#0",
+    "refusal transfers.act_views.bulk#0",
+    "refusal transfers.workflow.start#0",
+    "refusal xianning.access.AccessMiddleware.process_view#1",
+    "refusal xianning.accounts.setup.make_code#1",
+    "refusal xianning.exports.why_not#0",
+    "refusal xianning.grant_views.grant#0",
+    "refusal xianning.leaks.trace#0",
+    "refusal xianning.models.accounts.Grant.ask#0",
+    "rule access_log",
+    "rule account_review",
+    "rule audit_export fresh",
+    "scope communities.views.areas#0",
+    "scope enterprises.rosters#0",
+    "scope transfers.imports.sessions.run_mark#0",
+    "scope transfers.piles.Choice.cases#0",
+    "scope xianning.audit_views.Search.rows#0",
+    "step archives needs",
+    "step declare guard",
+    "step party unless",
+    "step verify returns_to",
+)
 
 
 def names() -> set[str]:

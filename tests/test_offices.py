@@ -81,6 +81,22 @@ def test_an_administrator_sets_up_offices_inside_his_own_area_only(people: Peopl
     assert "已撤销" in str(OfficeForm(given | {"area": "赤壁市"}, admin=admin).errors["area"])
 
 
+def test_an_office_or_place_outside_his_area_is_none_of_an_administrator_s(
+    people: People, sign_in: Callable[[str], Client]
+) -> None:
+    admin, province = sign_in("guanli"), Area.objects.get(pk="420000000000")
+    far = Office.objects.create(role="auditor", name="省外机构（测试）", area=province)
+    user = User.objects.create(username="liangbian", full_name="两边")
+    for office in (far, Office.objects.get(users=people["shenji"])):
+        office.admit(user)
+    given = {"full_name": "两边", "is_active": "on", "leave": [str(far.pk)]}
+    assert admin.post(reverse("user_edit", args=[user.pk]), given).status_code == 422
+    assert far.users.filter(pk=user.pk).exists()
+    for place, preset in ((province.pk, None), (demo.CHIBI, Area.objects.get(pk=demo.CHIBI))):
+        page = admin.get(reverse("office_add") + f"?area={place}")
+        assert page.context["form"].initial["area"] == preset
+
+
 def test_leaving_an_office_works_at_the_next_request(
     people: People, sign_in: Callable[[str], Client]
 ) -> None:

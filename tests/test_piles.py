@@ -18,7 +18,7 @@ from transfers import piles
 from transfers.models import ImportBatch, PrintedPaper, PrintPile, Transfer
 from transfers.papers import PAPERS
 from xianning import jobs, vault
-from xianning.models import AccessLog, Job, User
+from xianning.models import AccessLog, Job, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -202,7 +202,7 @@ def test_a_pile_is_of_one_s_own_enterprises_and_of_no_import_under_way(people: P
     seen = piles.Choice(both, enterprise=theirs, batch=batches[1].pk).seen_by(user)
     assert seen == piles.Choice((mine.pk,))
     # Whom another office of his lets him see, he does not print for.
-    foreign.community.office_set.get(role="community").admit(user)
+    Office.objects.get(role="community", area=foreign.community).admit(user)
     user = User.objects.get(pk=user.pk)
     assert Transfer.objects.visible_to(user).count() == 2
     assert list(piles.Choice(both).cases(user)) == [mine]
