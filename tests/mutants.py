@@ -378,12 +378,14 @@ def _steps() -> Iterator[Mutant]:
     """Each cell of the table of 第六条, empty, or with what stands in the row before."""
     for key, step in STEPS.items():
         others = [STEPS[need] for need in (*step.needs, "enterprise", "declare")]
-        cells = {
+        cells: dict[str, Any] = {
             "role": next(other.role for other in others if other.role != step.role),
             "desk": next(other.desk for other in others if other.desk != step.desk),
             "needs": (), "guard": _nothing, "unless": _nothing, "returns_to": "", "bulk": True,
         }  # fmt: skip
+        if step.form is None:  # who must not do it one by one need not be kept from doing many
+            del cells["bulk"]
         for column, value in cells.items():
             if getattr(step, column) != value:
-                changed = replace(step, **{column: value})  # type: ignore[arg-type]
+                changed = replace(step, **{column: value})
                 yield Mutant(f"step {key} {column}", _putting(STEPS, key, changed))

@@ -149,8 +149,13 @@ def test_an_enterprise_off_the_list_files_nobody_by_hand_or_by_workbook(
 
 def test_what_is_finished_is_not_opened_for_changes(sign_in: Callable[[str], Client]) -> None:
     case = make_transfer(at="done")
-    for client, status in ((sign_in("qiye"), 302), (sign_in("rs"), 403)):
-        assert client.get(reverse("transfers:edit", args=[case.pk])).status_code == status
+    path = reverse("transfers:edit", args=[case.pk])
+    for username, status in (("qiye", 302), ("rs", 403), ("qiye_chibi", 404)):
+        assert sign_in(username).get(path).status_code == status
+    # A clerk who sees the case through another office of his does not change it either.
+    clerk = User.objects.get(username="qiye_chibi")
+    Office.objects.get(role="community", area=demo.GUIHUA).admit(clerk)
+    assert sign_in("qiye_chibi").get(path).status_code == 403
 
 
 ADDRESSES = {route.name: route.address({}) for route in routes()}

@@ -126,6 +126,8 @@ def test_looking_is_an_event_and_a_county_sees_its_own_events(
         assert client.get(reverse("audit"), bad).status_code == 404
     assert city.mac in client.get(reverse("audit_event", args=[city.pk])).content.decode()
     assert last().object_id == str(city.pk)
+    county = sign_in("shenji_chibi").get(reverse("audit"), {"action": "changed"})
+    assert {line.event.area_id for line in county.context["lines"]} == {demo.CHIBI}
 
 
 def test_the_pages_tell_state_check_and_export(

@@ -92,7 +92,7 @@ def test_a_change_is_that_of_the_preview_and_of_the_same_case(
     monkeypatch.setattr(workflow, "amend", lambda *_, **__: [])
     case = make_transfer()
     data = _row() | {"id_number": case.retiree.id_number}
-    for pk in (uuid4(), case.pk):  # another case; the case with other changes than were shown
-        rows: Any = [SimpleNamespace(data=data, case=pk, changes=["长期居住地"])]
+    for pk, changes in ((uuid4(), ["常住地电话"]), (case.pk, ["长期居住地"])):
+        rows: Any = [SimpleNamespace(data=data, case=pk, changes=changes)]
         with pytest.raises(workflow.Refused, match="没有写入任何内容"):
             writer._write_changes(rows)

@@ -239,7 +239,7 @@ REFUSED = [
     ("confirm", "withdraw", "declare", "qiye", "已办理，不能再撤回"),
     ("done", "amend", "", "qiye", "不能更改信息"),
     ("verify", "amend", "", "rs", "由移交单位.*登记和更改"),
-    ("done", "end", "", "qiye", "不能终止"),
+    ("ended", "end", "", "qiye", "终止，不能终止"),
     ("verify", "end", "", "rs", "只有移交单位"),
     ("verify", "end", "", "qiye_chibi", "只有移交单位"),
     ("received", "end", "", "qiye", "“街道社区接收”已办理，不能终止"),
