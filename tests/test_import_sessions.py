@@ -33,7 +33,6 @@ from transfers.retiree_form import BEING_IMPORTED
 from xianning import bulk, exports, jobs, vault, walk
 from xianning.models import AuditEvent, Job, Notice, User
 from xianning.roster import Made
-from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -544,62 +543,3 @@ def test_an_exported_roster_is_imported_again_and_overwrites_nobody_s_work(
     assert "华经办" in problem.message
     fresh = edited(exported(clerk), "常住地", "湖北省咸宁市咸安区温泉街道桂花路社区长安大道18号")
     assert checking.check(fresh, enterprise, clerk).updated == 1
-
-
-# --- what is refused ----------------------------------------------------------------------------
-
-GOOD = {
-    "whole_file_is_wrong": False,
-    "errors": [],
-    "new": 1,
-    "updated": 0,
-    "heading_rows": {"a": 1},
-}
-# What is tried with a session in which state, what is different about it, and the sentence.
-REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
-    ("confirm", "failed", {}, sessions._OTHER),
-    ("confirm", "done", {}, sessions._OTHER),
-    ("confirm", "checked", {"whole_file_is_wrong": True}, "整表的问题"),
-    ("confirm", "checked", {"errors": [{}]}, "有错误的行尚未改正"),
-    ("confirm", "checked", {"new": 0}, "没有需要写入的内容"),
-    ("cancel", "done", {}, sessions._OTHER),
-    ("go_on", "checked", {}, sessions._OTHER),
-    ("undo", "checked", {}, sessions._OTHER),
-    ("check_again", "done", {}, sessions._OTHER),
-    ("check_again", "checked", {"file": ""}, sessions._GONE),
-    ("drop", "done", {}, "不能放弃"),
-    ("drop", "writing", {}, "不能放弃"),
-    ("mark", "checked", {"file": ""}, "上传的文件已不在"),
-    ("mark", "checked", {"heading_rows": {}}, "文件没有检查过"),
-]
-
-
-@pytest.mark.parametrize(("verb", "state", "different", "sentence"), REFUSED)
-def test_a_session_in_another_state_refuses_and_stays_as_it_is(
-    verb: str, state: str, different: dict[str, Any], sentence: str,
-    clerk: User, enterprise: Enterprise,
-) -> None:  # fmt: skip
-    report: Any = GOOD | different
-    batch = ImportBatch.objects.create(
-        enterprise=enterprise, uploaded_by=clerk, file_name="名单.xlsx", sha256="x", state=state,
-        file=report.pop("file", "somewhere"), report=report,
-    )  # fmt: skip
-    by = {} if verb in ("cancel", "drop") else {"by": clerk}
-    with pytest.raises(workflow.Refused, match=sentence):
-        getattr(sessions, verb)(batch, **by)
-    assert (now(batch).state, Job.objects.count()) == (state, 0)
-
-
-def test_who_left_the_enterprise_is_given_no_marked_file(
-    clerk: User, enterprise: Enterprise
-) -> None:
-    report: Any = GOOD
-    batch = ImportBatch.objects.create(
-        enterprise=enterprise, uploaded_by=clerk, file_name="名单.xlsx", sha256="x",
-        state="checked", file="somewhere", report=report,
-    )  # fmt: skip
-    job = sessions.mark(batch, by=clerk)
-    enterprise.offices.get(users=clerk).dismiss(clerk)
-    job.owner = User.objects.get(pk=clerk.pk)
-    with pytest.raises(Rejected, match=sessions._GONE):
-        sessions.run_mark(jobs.Progress(job), batch=str(batch.pk))

@@ -1,4 +1,4 @@
-"""What the writer of an import compares once more, under its lock, before it writes anything."""
+"""What an import refuses: in another state, for another enterprise, on what has changed since."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from tests.workbooks import make_workbook
 from transfers import workflow
 from transfers.imports import checking, sessions, writing
 from transfers.models import ImportBatch, Transfer
-from xianning.models import User
+from xianning import jobs
+from xianning.models import Job, User
+from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
     from tests.conftest import People
@@ -96,3 +98,62 @@ def test_a_change_is_that_of_the_preview_and_of_the_same_case(
         rows: Any = [SimpleNamespace(data=data, case=pk, changes=changes)]
         with pytest.raises(workflow.Refused, match="没有写入任何内容"):
             writer._write_changes(rows)
+
+
+# --- what a session refuses ----------------------------------------------------------------------------
+
+GOOD = {
+    "whole_file_is_wrong": False,
+    "errors": [],
+    "new": 1,
+    "updated": 0,
+    "heading_rows": {"a": 1},
+}
+# What is tried with a session in which state, what is different about it, and the sentence.
+REFUSED: list[tuple[str, str, dict[str, Any], str]] = [
+    ("confirm", "failed", {}, sessions._OTHER),
+    ("confirm", "done", {}, sessions._OTHER),
+    ("confirm", "checked", {"whole_file_is_wrong": True}, "整表的问题"),
+    ("confirm", "checked", {"errors": [{}]}, "有错误的行尚未改正"),
+    ("confirm", "checked", {"new": 0}, "没有需要写入的内容"),
+    ("cancel", "done", {}, sessions._OTHER),
+    ("go_on", "checked", {}, sessions._OTHER),
+    ("undo", "checked", {}, sessions._OTHER),
+    ("check_again", "done", {}, sessions._OTHER),
+    ("check_again", "checked", {"file": ""}, sessions._GONE),
+    ("drop", "done", {}, "不能放弃"),
+    ("drop", "writing", {}, "不能放弃"),
+    ("mark", "checked", {"file": ""}, "上传的文件已不在"),
+    ("mark", "checked", {"heading_rows": {}}, "文件没有检查过"),
+]
+
+
+@pytest.mark.parametrize(("verb", "state", "different", "sentence"), REFUSED)
+def test_a_session_in_another_state_refuses_and_stays_as_it_is(
+    verb: str, state: str, different: dict[str, Any], sentence: str,
+    people: People, enterprise: Enterprise,
+) -> None:  # fmt: skip
+    report: Any = GOOD | different
+    batch = ImportBatch.objects.create(
+        enterprise=enterprise, uploaded_by=people["qiye"], file_name="名单.xlsx", sha256="x", state=state,
+        file=report.pop("file", "somewhere"), report=report,
+    )  # fmt: skip
+    by = {} if verb in ("cancel", "drop") else {"by": people["qiye"]}
+    with pytest.raises(workflow.Refused, match=sentence):
+        getattr(sessions, verb)(batch, **by)
+    assert (ImportBatch.objects.get(pk=batch.pk).state, Job.objects.count()) == (state, 0)
+
+
+def test_who_left_the_enterprise_is_given_no_marked_file(
+    people: People, enterprise: Enterprise
+) -> None:
+    report: Any = GOOD
+    batch = ImportBatch.objects.create(
+        enterprise=enterprise, uploaded_by=people["qiye"], file_name="名单.xlsx", sha256="x",
+        state="checked", file="somewhere", report=report,
+    )  # fmt: skip
+    job = sessions.mark(batch, by=people["qiye"])
+    enterprise.offices.get(users=people["qiye"]).dismiss(people["qiye"])
+    job.owner = User.objects.get(username="qiye")
+    with pytest.raises(Rejected, match=sessions._GONE):
+        sessions.run_mark(jobs.Progress(job), batch=str(batch.pk))
