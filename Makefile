@@ -20,7 +20,7 @@ test-quick:  ## the suite on SQLite only, without the browser
 	@.ci/setup dev
 	@exec .ci/test quick
 
-test-long:  ## the long forms (100,000 mutated files, 256 writers) on both databases: hours
+test-long:  ## the long forms (100,000 mutated files, 256 writers, every guard away) on both databases: hours
 	@.ci/setup dev
 	@FUZZ_MUTANTS=100000 LONG=1 exec .ci/test long
 

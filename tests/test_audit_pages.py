@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -19,8 +20,9 @@ from openpyxl import load_workbook
 
 from tests.conftest import BY_ROLE
 from tests.factories import make_transfer
-from xianning import audit, audit_seals, checks, demo, vault
+from xianning import audit, audit_seals, audit_views, checks, demo, vault
 from xianning.models import AuditEvent, Job, Office, User
+from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -124,6 +126,8 @@ def test_looking_is_an_event_and_a_county_sees_its_own_events(
         assert client.get(reverse("audit"), bad).status_code == 404
     assert city.mac in client.get(reverse("audit_event", args=[city.pk])).content.decode()
     assert last().object_id == str(city.pk)
+    county = sign_in("shenji_chibi").get(reverse("audit"), {"action": "changed"})
+    assert {line.event.area_id for line in county.context["lines"]} == {demo.CHIBI}
 
 
 def test_the_pages_tell_state_check_and_export(
@@ -159,6 +163,19 @@ def test_the_pages_tell_state_check_and_export(
     assert client.get(reverse("job_result", args=[job.pk])).status_code == 403
     monkeypatch.setattr("xianning.audit_views.EXPORT_LIMIT", 3)
     assert fresh(sign_in("shenji")).post(reverse("audit_export")).status_code == 422
+
+
+def test_the_audit_leaves_the_building_after_a_fresh_proof_only(
+    sign_in: Callable[[str], Client], django_capture_on_commit_callbacks: Any
+) -> None:
+    client = sign_in("shenjiguan")
+    session = client.session
+    session["proved_at"] -= 301
+    session.save()
+    with django_capture_on_commit_callbacks(execute=True):
+        page = client.post(reverse("audit_export"), {})
+    assert "再次确认是您本人" in page.content.decode()
+    assert not Job.objects.exists()
 
 
 def test_the_state_of_the_seals_costs_the_same_however_much_there_is(
@@ -199,3 +216,9 @@ def test_the_command_names_the_first_bad_event(
         call_command("audit", "verify", stdout=out)
     assert end.value.code == 1
     assert f"记录 {event.pk}" in out.getvalue()
+
+
+def test_who_watches_no_more_gets_no_file_of_events(people: People) -> None:
+    progress: Any = SimpleNamespace(job=SimpleNamespace(owner_id=people["qiye"].pk))
+    with pytest.raises(Rejected, match="没有此项权限"):
+        audit_views.export(progress, search={})

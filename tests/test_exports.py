@@ -18,7 +18,7 @@ from pypdf import PdfReader
 from tests.factories import make_many, make_transfer
 from tests.giving import REASON, ask, fetch
 from tests.test_concurrency import race
-from xianning import exports, jobs, serials, vault
+from xianning import access, exports, jobs, serials, vault
 from xianning.models import AccessLog, AuditEvent, Export, ExportedPerson, Job, Notice, Office, User
 from xianning.roster import ROWS_A_PAGE
 
@@ -254,6 +254,74 @@ def test_a_refusal_carries_its_sentence_and_nobody_decides_twice(
     with pytest.raises(exports.Refused, match="无须再办"):
         _approve(export)
     assert not Job.objects.exists()
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("by", "sentence"),
+    [("shequ", "申请人不能核准"), ("guanli", "由安全管理员核准"), ("shenji", "由安全管理员核准")],
+)
+def test_only_a_second_person_with_the_right_decides(by: str, sentence: str, settings: Any) -> None:
+    """Said by the rule itself, whichever page or command asks."""
+    settings.EXPORT_ROWS_ALONE = 0
+    make_transfer(at="done")
+    with pytest.raises(exports.Refused, match=sentence):
+        _approve(ask(), by=by)
+
+
+# Who, which roster, with whole values, reason → the sentence, or nothing (第十一条).
+WISHES = [
+    ("shequ", "ledger", True, REASON, ""),
+    ("shequ", "party", False, "", "不使用《"),
+    ("yibao", "transfers", False, "", "不使用《"),
+    ("shenji", "transfers", False, "", ""),
+    ("shenji", "transfers", True, REASON, "只能导出脱敏的名册"),
+    ("shequ", "ledger", True, "核对", "须填写理由"),
+    ("shequ", "ledger", False, "", ""),
+]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("username", "name", "clear", "reason", "sentence"), WISHES)
+def test_a_roster_is_given_to_its_own_office_with_a_reason_and_masked_to_auditors(
+    username: str, name: str, clear: bool, reason: str, sentence: str, monkeypatch: Any
+) -> None:
+    user, roster = User.objects.get(username=username), exports.ROSTERS[name]
+    found = exports.why_not(user, roster, clear=clear, reason=reason) or ""
+    assert sentence in found
+    assert bool(sentence) == bool(found)
+    if sentence:
+        with pytest.raises(exports.Refused, match=sentence):
+            ask(username, name, clear=clear, reason=reason)
+    monkeypatch.setattr(user, "is_active", False)
+    stopped = exports.why_not(user, roster, clear=clear, reason=reason)
+    assert stopped == "导出人的账号已停用。"
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("username", "name", "reason", "at"),
+    [("shequ", "ledger", "核对", "reason"), ("shenji", "transfers", REASON, "clear")],
+)
+def test_the_page_says_at_its_field_why_nothing_is_given(
+    username: str, name: str, reason: str, at: str, press: Callable[..., Any]
+) -> None:
+    page = press(username, "roster_export", name, format="xlsx", clear="1", reason=reason)
+    assert page.status_code == 422
+    assert list(page.context["form"].errors) == [at]
+    assert not Export.objects.exists()
+
+
+@pytest.mark.django_db
+def test_too_many_rows_and_an_office_without_the_right_are_refused(monkeypatch: Any) -> None:
+    make_transfer(at="done")
+    for format_, limit in (("xlsx", "XLSX_LIMIT"), ("pdf", "PDF_LIMIT")):
+        monkeypatch.setattr(exports, limit, 0)
+        with pytest.raises(exports.Refused, match="共 1 行，超过 0 行"):
+            ask(format_=format_)
+    monkeypatch.setattr(access.Scope, "rights", frozenset({"reveal_private"}))
+    with pytest.raises(exports.Refused, match="您的岗位没有导出权限"):
+        ask()
 
 
 @pytest.mark.django_db

@@ -14,6 +14,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from xianning.accounts import setup
 from xianning.models import AuditEvent, Installation, Membership, Office, User
 from xianning.roles import ADMINISTRATORS
 
@@ -132,3 +133,10 @@ def test_no_account_of_a_fresh_installation_opens(empty: None) -> None:
         assert "_auth_user_id" not in client.session
     assert not User.objects.filter(is_active=True).exists()
     assert not User.objects.filter(username="AnonymousUser").exists()
+
+
+@pytest.mark.usefixtures("empty")
+def test_a_database_that_is_not_prepared_gives_no_code() -> None:
+    Installation.objects.all().delete()
+    with pytest.raises(setup.Refused, match="还没有准备好"):
+        setup.make_code()

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from django.db import IntegrityError, transaction
 from django.urls import reverse
+from django.utils import timezone
 
 from tests.factories import make_transfer
 from transfers.models import Transfer
@@ -91,6 +92,54 @@ def test_who_asked_and_whom_it_is_about_cannot_decide(asked: Grant, people: Peop
 def test_a_second_wish_for_the_same_office_is_refused(asked: Grant, people: People) -> None:
     with pytest.raises(GrantRefused, match="正等待核准"):
         Grant.ask(asked.user, asked.office, by=people["guanli"], reason="轮岗通知3号")
+
+
+def _close(grant: Grant) -> None:
+    Office.objects.filter(pk=grant.office_id).update(closed_on=timezone.localdate())
+
+
+def _join(grant: Grant) -> None:
+    grant.office.admit(grant.user)
+
+
+def _stop(grant: Grant) -> None:
+    User.objects.filter(pk=grant.user_id).update(is_active=False)
+
+
+def _audit(grant: Grant) -> None:
+    for office in grant.user.offices.all():
+        office.dismiss(grant.user)
+    Office.objects.filter(role="auditor")[0].admit(grant.user)
+
+
+@pytest.mark.parametrize(("change", "sentence"), [(_close, "已撤销"), (_join, "已在")])
+def test_a_wish_that_leads_nowhere_is_not_asked(
+    change: Callable[[Grant], None], sentence: str, asked: Grant, people: People
+) -> None:
+    asked.withdraw(by=asked.asked_by)
+    change(asked)
+    office = Office.objects.get(pk=asked.office_id)
+    with pytest.raises(GrantRefused, match=sentence):
+        Grant.ask(asked.user, office, by=people["guanli"], reason="轮岗通知5号")
+
+
+@pytest.mark.parametrize(("change", "sentence"), [(_stop, "已停用"), (_audit, "不得兼任")])
+def test_what_has_changed_since_the_wish_stops_its_approval(
+    change: Callable[[Grant], None], sentence: str, asked: Grant, people: People
+) -> None:
+    change(asked)
+    with pytest.raises(GrantRefused, match=sentence):
+        asked.decide(approve=True, answer="", by=people["anquan"])
+    assert not asked.office.users.filter(pk=asked.user_id).exists()
+    asked.decide(approve=False, answer="情况已变", by=people["anquan"])
+
+
+def test_only_who_asked_withdraws_and_only_while_it_waits(asked: Grant, people: People) -> None:
+    with pytest.raises(GrantRefused, match="只能撤回自己申请"):
+        asked.withdraw(by=people["anquan"])
+    asked.decide(approve=True, answer="", by=people["anquan"])
+    with pytest.raises(GrantRefused, match="只能撤回自己申请"):
+        asked.withdraw(by=asked.asked_by)
 
 
 # Everybody who keeps accounts, grants or audit, with everybody else.

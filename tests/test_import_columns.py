@@ -294,3 +294,19 @@ def test_a_doubled_column_is_settled_on_the_page_and_a_found_one_can_be_changed(
     assert found.home_phone
     assert found.household_phone
     assert (found.skills, found.hobbies) == ("", "钓鱼")
+
+
+@pytest.mark.parametrize(
+    ("facts", "words"),
+    [({"state": "checked", "file": "x"}, "没有读到表头"), ({"state": "checked"}, "不能再核对表头"),
+     ({"state": "done", "file": "x"}, "不能再核对表头")],
+)  # fmt: skip
+def test_where_there_is_nothing_to_explain_the_page_says_so(
+    facts: dict[str, str], words: str, clerk: User, sign_in: Callable[[str], Client]
+) -> None:
+    batch = ImportBatch.objects.create(
+        enterprise=enterprise_of("qiye"), uploaded_by=clerk, file_name="名单.xlsx", **facts
+    )
+    page = sign_in("qiye").get(reverse("transfers:import_columns", args=[batch.pk]), follow=True)
+    assert words in page.content.decode()
+    assert page.redirect_chain

@@ -14,8 +14,8 @@ from django.utils import timezone
 
 from tests.factories import make_many, make_transfer
 from transfers.models import Transfer
-from xianning import exports, leaks, standards
-from xianning.models import AccessLog, AuditEvent, Export, Notice, User
+from xianning import demo, exports, leaks, standards
+from xianning.models import AccessLog, AuditEvent, Export, Notice, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -166,7 +166,6 @@ def test_an_auditor_learns_about_his_area_only(sign_in: Callable[[str], Client])
     ours, theirs = _give_out("qiye"), _give_out("qiye_chibi")
     county = User.objects.create(username="shenji_chibi", full_name="赤壁审计")
     from communities.models import Area
-    from xianning.models import Office
 
     chibi = Area.objects.get(pk="421281000000")
     Office.objects.create(role="auditor", name="赤壁市审计部门（演示）", area=chibi).admit(county)
@@ -179,6 +178,29 @@ def test_an_auditor_learns_about_his_area_only(sign_in: Callable[[str], Client])
     both = _paste(sign_in("shenji"), text)
     for word in (here.number, there.number, ours.serial, theirs.serial):
         assert word in both
+
+
+@pytest.mark.parametrize("column", ["authority_id", "community_id"])
+def test_a_case_is_in_the_area_where_it_was_filed_and_where_it_is_received(column: str) -> None:
+    auditor = User.objects.create(username="shenji_chibi", full_name="赤壁审计")
+    office = Office.objects.create(role="auditor", name="赤壁市审计（测试）", area_id=demo.CHIBI)
+    office.admit(auditor)
+    here, there = make_transfer(), make_transfer()
+    here_too = {"authority_id": demo.CHIBI, "community_id": demo.BEIJIE}[column]
+    Transfer.objects.filter(pk=here.pk).update(**{column: here_too})
+    assert set(Transfer.objects.filter(leaks.in_area(auditor))) == {here}
+    assert {here, there} <= set(Transfer.objects.filter(leaks.in_area(_user("shenji"))))
+
+
+@pytest.mark.parametrize(
+    ("username", "reasons"), [("shenji", {"电话回访核对"}), ("shenjiguan", {""})]
+)
+def test_the_audit_administrator_reads_nobody_s_reasons(username: str, reasons: set[str]) -> None:
+    """等保 8.1.5: what somebody typed may name a retiree."""
+    case = make_transfer()
+    _reveal("qiye", case)
+    drill = leaks.trace(case.retiree.id_number, _user(username))
+    assert {trace.reason for found in drill.found for trace in found.traces} == reasons
 
 
 @pytest.mark.parametrize("stranger", ["qiye", "rs", "guanli", "anquan", "yibao"])

@@ -12,17 +12,48 @@ import pytest
 from django.apps import apps
 from django.urls import URLPattern, get_resolver, reverse
 
+from archives.models import PersonnelFile
+from communities.models import Area, Reception
+from enterprises.models import Enterprise
+from party.models import PartyMove
+from tests import matrix
 from tests.cells import Asker
 from tests.fingerprint import SESSIONS, changed, fingerprint
 from tests.matrix import EVERYBODY, ROWS, cells, expected
-from tests.world import ACTORS, NOBODY, World, standing
+from tests.world import ACTORS, CASES, NOBODY, World, standing, undone
+from transfers import workflow
+from transfers.models import (
+    Consent,
+    ImportBatch,
+    PrintedPaper,
+    Retiree,
+    RightsRequest,
+    Scan,
+    Transfer,
+)
+from transfers.papers import PAPERS
+from xianning import demo
 from xianning.access import REGISTRY
 from xianning.checks import url_names
-from xianning.models import Record
+from xianning.exports import ROSTERS
+from xianning.models import (
+    AccessLog,
+    AuditEvent,
+    Export,
+    Grant,
+    Job,
+    Notice,
+    Office,
+    Record,
+    SignInSession,
+    User,
+)
+from xianning.office_forms import accounts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
+    from django.db.models import Model
     from django.test import Client
 
 CELLS = tuple(cells())
@@ -150,3 +181,122 @@ def test_ten_thousand_neighbours_and_random_ids_find_nothing(db: World, asker: A
     client = asker.client("clerk")
     for pk in rng.sample(wanted, 100):
         assert client.get(reverse("transfers:detail", args=[pk])).status_code == 404
+
+
+# --- what exists for whom, asked of the rows themselves --------------------------------------------
+
+# Kind of object → its model and for whom each exists. What hangs on a case is seen with the case.
+VISIBLE: dict[str, tuple[type[Model], Mapping[str, frozenset[str]]]] = {
+    "case": (Transfer, matrix.SEES), "enterprise": (Enterprise, matrix.ENTERPRISE_SEES),
+    "job": (Job, matrix.JOB_SEES), "batch": (ImportBatch, matrix.BATCH_SEES),
+    "notice": (Notice, matrix.NOTICE_SEES), "office": (Office, matrix.OFFICE_SEES),
+    "grant": (Grant, matrix.GRANT_SEES), "area": (Area, matrix.AREA_SEES),
+    "session": (SignInSession, matrix.SESSION_SEES), "export": (Export, matrix.EXPORT_SEES),
+    "event": (AuditEvent, matrix.EVENT_SEES), "rights": (RightsRequest, matrix.RIGHTS_SEES),
+    "consent": (Consent, matrix.CONSENT_SEES),
+}  # fmt: skip
+OF_A_CASE = (PersonnelFile, Reception, PartyMove, Scan, PrintedPaper, AccessLog)
+
+
+def _users(world: World) -> Iterator[tuple[str, User]]:
+    for actor in world.users:
+        if actor in ACTORS:  # read anew: a scope is kept with the user
+            yield actor, User.objects.get(pk=world.users[actor].pk)
+
+
+@pytest.mark.parametrize("kind", VISIBLE)
+def test_a_row_exists_for_those_that_the_table_names(kind: str, db: World) -> None:
+    model, sees = VISIBLE[kind]
+    pks = {key: getattr(db.objects[kind][key], "pk", db.objects[kind][key]) for key in sees}
+    for actor, user in _users(db):
+        rows: Any = model._default_manager.visible_to(user)  # type: ignore[attr-defined]
+        seen = {key for key, pk in pks.items() if rows.filter(pk=pk).exists()}
+        assert seen == {key for key, who in sees.items() if actor in who}, actor
+
+
+@pytest.mark.parametrize("model", OF_A_CASE)
+def test_what_hangs_on_a_case_exists_for_those_who_see_the_case(model: Any, db: World) -> None:
+    with undone():
+        for key in ("own_done", "county_done"):
+            case = db.get("case", key)
+            if model is PrintedPaper:
+                PrintedPaper.objects.create(transfer=case, paper="form", printed_by=case.filed_by)
+            if model is AccessLog:
+                AccessLog.write(case.filed_by, "reveal", "身份证号", transfer=case, reason="核对")
+        for actor, user in _users(db):
+            seen = set(map(str, model.objects.visible_to(user).values_list("transfer", flat=True)))
+            for key in ("own_done", "county_done"):
+                may = actor in matrix.SEES[key]
+                if model is AccessLog:  # 第十一条: auditors of the area
+                    may = may and ACTORS[actor].role == "auditor"
+                assert (db.id_of("case", key) in seen) is may, (actor, key)
+
+
+def test_retirees_exist_with_their_cases(db: World) -> None:
+    for actor, user in _users(db):
+        seen = set(Retiree.objects.visible_to(user).values_list("pk", flat=True))
+        wanted = {
+            db.get("case", key).retiree_id for key, who in matrix.SEES.items() if actor in who
+        }
+        assert seen == wanted, actor
+
+
+def test_an_account_is_kept_by_the_administrators_of_its_area(db: World) -> None:
+    for actor in ("system_admin", "security_admin"):
+        seen = set(accounts(User.objects.get(pk=db.users[actor].pk)).values_list("pk", flat=True))
+        wanted = {key for key, who in matrix.USER_SEES.items() if actor in who}
+        assert {key for key, user in db.objects["user"].items() if user.pk in seen} == wanted
+
+
+def test_what_waits_waits_at_the_desks_that_the_articles_name(db: World) -> None:
+    for actor, user in _users(db):
+        for step, desks in matrix.STEP_DESKS.items():
+            found = workflow.waiting(user, step).values_list("transfer", flat=True)
+            open_steps = matrix.OPEN_STEPS | {"own_undeclared": "declare"}  # it lacks a receiver
+            assert set(map(str, found)) == {
+                db.id_of("case", case) for case, open_ in open_steps.items()
+                if step in open_.split() and actor in desks[CASES[case][0]]
+            }, (actor, step)  # fmt: skip
+        entries = Enterprise.objects
+        for key, rows, whose in (
+            ("draft", entries.waiting_for_confirmation(user), matrix.ENTERPRISE_LISTS),
+            ("unread", entries.waiting_for_acknowledgement(user), matrix.ENTERPRISE_READS),
+        ):
+            assert rows.filter(pk=db.id_of("enterprise", key)).exists() is (actor in whose[key])
+
+
+def test_a_paper_is_printed_by_the_office_that_the_article_names(db: World) -> None:
+    for actor, user in _users(db):
+        for name, desks in matrix.PAPER_DESKS.items():
+            for case, (line, _at, member) in CASES.items():
+                if member or name != "letter":
+                    found = PAPERS[name].concerns(db.get("case", case), user)
+                    assert found is (actor in desks[line]), (actor, name, case)
+
+
+def test_the_home_page_counts_what_the_table_shows_and_nothing_from_elsewhere(
+    asker: Asker, db: World
+) -> None:
+    home = reverse("home")
+    with asker.undone():
+        cards = asker.client("security_admin").get(home).context["cards"]
+        counts = {card.title: card.count for card in cards}
+        assert counts == {"核准授权": "1", "核准导出": "2"}  # not those of 省外
+        client, unread = asker.client("hr_county"), []
+        for area in ("", demo.CHIBI, demo.XIANAN):
+            if area:
+                Notice.objects.create(role="hr", area_id=area, text="有事")
+            nav = {item.label: item.count for item in client.get(home).context["nav"]}
+            unread.append(int(nav["通知"] or 0))
+        assert [unread[1] - unread[0], unread[2] - unread[1]] == [1, 0]
+
+
+def test_a_roster_holds_what_exists_for_its_reader(db: World) -> None:
+    for actor, user in _users(db):
+        for name, roster in ROSTERS.items():
+            if name != "enterprises":
+                column = "pk" if name == "transfers" else "transfer"
+                rows = set(map(str, roster.rows(user).values_list(column, flat=True)))
+                for key in ("own_done", "county_done"):
+                    found = db.id_of("case", key) in rows
+                    assert found is (actor in matrix.SEES[key]), (actor, name, key)

@@ -10,7 +10,9 @@ from django.db import connection
 from django.test import Client, RequestFactory
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
+from django.utils import timezone
 
+from communities.models import Area
 from tests.factories import enterprise_of, make_transfer
 from transfers.models import Transfer
 from xianning import access, demo
@@ -57,6 +59,42 @@ def test_an_enterprise_office_stands_at_an_enterprise(people: People) -> None:
     assert form.is_valid(), form.errors
     office = form.save()
     assert (office.enterprise, office.area) == (entry, None)
+
+
+def test_an_administrator_sets_up_offices_inside_his_own_area_only(people: People) -> None:
+    """Another county's divisions and enterprises are none of his, and what is closed takes none."""
+    office = Office.objects.create(role="system_admin", name="赤壁管理（测试）", area_id=demo.CHIBI)
+    admin = people["rs_chibi"]
+    type(office).objects.get(role="hr", users=admin).dismiss(admin)
+    office.admit(admin)
+    admin = User.objects.get(pk=admin.pk)
+    given = {"role": "hr", "name": "新机构（测试）"}
+    assert OfficeForm(given | {"area": "赤壁市"}, admin=admin).is_valid()
+    for place in ("嘉鱼县", "咸宁市"):
+        form = OfficeForm(given | {"area": place}, admin=admin)
+        assert "不归您管理" in str(form.errors["area"])
+    offered = {entry.pk: OfficeForm(
+        {"role": "enterprise", "name": "退管科（测试）", "enterprise": str(entry.pk)}, admin=admin
+    ).is_valid() for entry in (enterprise_of("qiye"), enterprise_of("qiye_chibi"))}  # fmt: skip
+    assert list(offered.values()) == [False, True]
+    Area.objects.filter(pk=demo.CHIBI).update(closed_on=timezone.localdate())
+    assert "已撤销" in str(OfficeForm(given | {"area": "赤壁市"}, admin=admin).errors["area"])
+
+
+def test_an_office_or_place_outside_his_area_is_none_of_an_administrator_s(
+    people: People, sign_in: Callable[[str], Client]
+) -> None:
+    admin, province = sign_in("guanli"), Area.objects.get(pk="420000000000")
+    far = Office.objects.create(role="auditor", name="省外机构（测试）", area=province)
+    user = User.objects.create(username="liangbian", full_name="两边")
+    for office in (far, Office.objects.get(users=people["shenji"])):
+        office.admit(user)
+    given = {"full_name": "两边", "is_active": "on", "leave": [str(far.pk)]}
+    assert admin.post(reverse("user_edit", args=[user.pk]), given).status_code == 422
+    assert far.users.filter(pk=user.pk).exists()
+    for place, preset in ((province.pk, None), (demo.CHIBI, Area.objects.get(pk=demo.CHIBI))):
+        page = admin.get(reverse("office_add") + f"?area={place}")
+        assert page.context["form"].initial["area"] == preset
 
 
 def test_leaving_an_office_works_at_the_next_request(

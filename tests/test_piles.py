@@ -15,15 +15,17 @@ from pypdf import PdfReader
 
 from tests.factories import make_many, make_transfer
 from transfers import piles
-from transfers.models import PrintedPaper, PrintPile, Transfer
+from transfers.models import ImportBatch, PrintedPaper, PrintPile, Transfer
 from transfers.papers import PAPERS
 from xianning import jobs, vault
-from xianning.models import AccessLog, Job, User
+from xianning.models import AccessLog, Job, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.test import Client
+
+    from tests.conftest import People
 
 pytestmark = pytest.mark.django_db
 
@@ -185,3 +187,30 @@ def test_more_people_cost_no_more_questions(
             assert f"打印 {count} 人" in ask(case=chosen).content.decode()
         costs.append(len(captured))
     assert costs[0] == costs[1]
+
+
+def test_a_pile_is_of_one_s_own_enterprises_and_of_no_import_under_way(people: People) -> None:
+    mine, foreign, user = make_transfer(), make_transfer(clerk="qiye_chibi"), people["qiye"]
+    batches = [
+        ImportBatch.objects.create(enterprise=case.enterprise, uploaded_by=by, state="done")
+        for case, by in ((mine, user), (foreign, people["qiye_chibi"]))
+    ]
+    for case, batch in zip((mine, foreign), batches, strict=True):
+        Transfer.objects.filter(pk=case.pk).update(batch=batch)
+    both, theirs = (mine.pk, foreign.pk), foreign.enterprise_id
+    assert list(piles.Choice(both).cases(user)) == [mine]
+    assert list(piles.Choice(batch=batches[0].pk).cases(user)) == [mine]
+    assert not piles.Choice(batch=batches[1].pk).cases(user).exists()
+    seen = piles.Choice(both, enterprise=theirs, batch=batches[1].pk).seen_by(user)
+    assert seen == piles.Choice((mine.pk,))
+    # Whom another office of his lets him see, he does not print for.
+    Office.objects.get(role="community", area=foreign.community).admit(user)
+    user = User.objects.get(pk=user.pk)
+    assert Transfer.objects.visible_to(user).count() == 2
+    assert list(piles.Choice(both).cases(user)) == [mine]
+    ImportBatch.objects.update(state="writing")
+    assert not piles.Choice(both).cases(user).exists()
+
+
+def test_a_pile_of_no_step_is_not_found(ask: Callable[..., Any]) -> None:
+    assert ask(waiting="nothing").status_code == 404

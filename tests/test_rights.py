@@ -14,7 +14,7 @@ from django.utils import timezone
 from openpyxl import load_workbook
 
 from tests.factories import make_transfer
-from transfers import notice, subject
+from transfers import notice, subject, workflow
 from transfers.models import Consent, NameGram, Retiree, RightsRequest, Scan, Transfer
 from xianning import vault
 from xianning.models import AccessLog, Export, Office
@@ -159,6 +159,44 @@ def test_what_the_law_keeps_is_not_erased(
         subject.answer(asked, state="done", text="同意删除", by=people["rs"])
     case.refresh_from_db()
     assert case.retiree.erased_at is None
+
+
+def test_who_has_another_open_case_is_not_erased(people: People) -> None:
+    case, other = make_transfer(), make_transfer()
+    workflow.end(case, by=people["qiye"], code="other", reason="重复登记。")
+    Transfer.objects.filter(pk=other.pk).update(retiree=case.retiree)
+    asked = ask(case, people, "erase")
+    with pytest.raises(subject.NotErasable, match="另有案卷正在办理"):
+        subject.answer(asked, state="done", text="同意删除", by=people["rs"])
+
+
+def test_a_request_is_answered_once_and_an_erasure_not_by_who_recorded_it(people: People) -> None:
+    """Said by the rule itself, whichever page or command asks."""
+    case = close(make_transfer(at="done"), 11)
+    asked = ask(case, people, "erase", by="rs")
+    with pytest.raises(subject.NotErasable, match="受理人以外的另一人"):
+        subject.answer(asked, state="done", text="同意删除", by=people["rs"])
+    subject.answer(asked, state="refused", text="依法保存", by=people["gzw"])
+    with pytest.raises(subject.NotErasable, match="无须再办"):
+        subject.answer(asked, state="done", text="同意删除", by=people["gzw"])
+
+
+def test_a_destroyed_or_unchecked_scan_is_opened_by_nobody(
+    sign_in: Callable[[str], Client],
+) -> None:
+    scan = make_transfer(at="community").scans.get()
+    path = reverse("transfers:scan", args=[scan.pk])
+    client = sign_in("qiye")
+    assert client.post(path).status_code == 200
+    for facts, words in (
+        ({"quarantined": True}, "待查杀"),
+        ({"destroyed_at": timezone.now(), "destroyed_why": "到期"}, "销毁：到期"),
+    ):
+        Scan.objects.filter(pk=scan.pk).update(**facts)
+        assert words in str(Scan.objects.get(pk=scan.pk).why_not_open())
+        answer = client.post(path, follow=True)
+        assert words in answer.content.decode()
+        assert answer["Content-Type"].startswith("text/html")
 
 
 def test_erasure_needs_the_second_person_of_hr(

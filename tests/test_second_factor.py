@@ -16,10 +16,12 @@ from django.utils import timezone
 from django_otp.oath import totp
 
 from tests.conftest import BY_ROLE
+from tests.factories import make_transfer
+from transfers.models import RightsRequest
 from xianning import access
 from xianning.accounts import proof, second_factor
 from xianning.management.commands.load_demo import PASSWORD
-from xianning.models import AuditEvent, RecoveryCode, SignInSession, TotpDevice, User
+from xianning.models import AuditEvent, Grant, RecoveryCode, SignInSession, TotpDevice, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -374,3 +376,41 @@ def test_a_page_that_is_only_read_is_opened_after_the_proof(settings: Any) -> No
     assert client.post(path, {proof.FIELD: PASSWORD})["Location"] == "/jobs/"
     foreign = f"{reverse('prove')}?next=https://example.org/"
     assert client.get(foreign)["Location"] == HOME
+
+
+# Deeds of weight: who, page, what is sent.
+WEIGHTY = [
+    ("anquan", "grant", {"decision": "yes"}),
+    ("rs", "transfers:rights_answer", {"state": "done", "answer": "保存期满，同意删除"}),
+    ("shequ", "transfers:rights_copy", {}),
+    ("qiye", "second_factor", {"codes": "1"}),
+]
+
+
+@pytest.mark.parametrize(("username", "name", "data"), WEIGHTY)
+def test_a_deed_of_weight_asks_again_who_is_there(
+    username: str, name: str, data: dict[str, str], sign_in: Callable[[str], Client]
+) -> None:
+    case, today = make_transfer(at="community"), timezone.localdate()
+    named = {user.username: user for user in User.objects.all()}
+    about = {
+        "grant": Grant.objects.create(
+            user=named["shequ_wannian"], office=named["shequ"].offices.get(),
+            asked_by=named["guanli"], reason="轮岗通知3号",
+        ),
+        "transfers:rights_answer": RightsRequest.objects.create(
+            transfer=case, kind="erase", applicant="self", recorded_by=named["shequ"],
+            asked_on=today,
+        ),
+        "transfers:rights_copy": case,
+    }  # fmt: skip
+    RightsRequest.objects.create(
+        transfer=case, kind="copy", applicant="self", recorded_by=named["shequ"], asked_on=today
+    )
+    client = sign_in(username)
+    stale(client)
+    page = client.post(reverse(name, args=[about[name].pk] if name in about else []), data)
+    assert page.status_code == 200
+    assert "再次确认是您本人" in page.content.decode()
+    assert not Grant.objects.exclude(state="asked").exists()
+    assert not RightsRequest.objects.exclude(state="asked").exists()

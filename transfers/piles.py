@@ -80,8 +80,7 @@ class Choice:
             if self.enterprise:
                 rows = rows.filter(enterprise=self.enterprise)
         elif self.batch:
-            batches = ImportBatch.objects.visible_to(user).filter(pk=self.batch)
-            rows = rows.filter(batch__in=batches)
+            rows = rows.filter(batch=self.batch)
         else:
             rows = rows.filter(pk__in=self.ticked)
         return rows.order_by("pk")

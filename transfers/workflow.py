@@ -50,11 +50,6 @@ def _nothing(transfer: Transfer, *_: Any, **__: Any) -> None:
 # --- guards: a sentence, or None ----------------------------------------------------------------
 
 
-def enterprise_is_listed(t: Transfer) -> str | None:
-    """第四条, 第六条第1项."""
-    return t.enterprise.why_not_open()
-
-
 def destination_is_known(t: Transfer) -> str | None:
     """第五条: each line has its receiver."""
     if t.community is None:
@@ -109,7 +104,8 @@ DELIVER, ARCHIVES, COMMUNITY, LETTER, PARTY = (
 STEPS: dict[str, Step] = {
     step.key: step
     for step in (
-        Step(ENTERPRISE, 1, "国有企业确认", "sasac", "authority", guard=enterprise_is_listed),
+        # Done before any case begins: `start` asks the list.
+        Step(ENTERPRISE, 1, "国有企业确认", "sasac", "authority"),
         Step(DECLARE, 2, "企业退休申报", "enterprise", "enterprise", needs=(ENTERPRISE,),
              form=DeclareForm, guard=destination_is_known, bulk=True),
         Step(VERIFY, 2, "核定退休待遇", "hr", "authority", needs=(DECLARE,),
