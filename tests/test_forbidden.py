@@ -297,6 +297,8 @@ BULK_WRITERS = {
     "transfers/subject.py _drop_histories": "erasure by law: earlier versions are what is erased",
     "xianning/accounts/guard.py take": "counters of wrong passwords",
     "xianning/accounts/second_factor.py check": "a code is used once; devices have no history",
+    "transfers/models/retirees.py RetireeQuerySet.update": "empties the digest beside what its caller"
+    " writes, who is asked for himself",
     "xianning/accounts/second_factor.py new_codes": "old recovery codes end; digests only",
     "xianning/accounts/second_factor.py register": "a device that was never confirmed",
     "xianning/accounts/second_factor.py remove": "a lost device; the audit has the act",

@@ -13,7 +13,7 @@ _EVERYBODY = frozenset(
 TRANSFERS = Roster(
     "transfers", "国有企业退休人员移交名册", "第六条",
     (
-        Column("案卷编号", "number", 15),
+        Column("案卷编号", "number", 18),
         Column("姓名", "person.name", 9),
         Column("性别", "person.get_sex_display", 4),
         Column("民族", "person.get_ethnicity_display", 7),

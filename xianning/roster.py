@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, Side
 from openpyxl.utils import get_column_letter
-from openpyxl.worksheet.worksheet import Worksheet
 
 from xianning import pdf, sheets_pdf, sheets_xlsx, workbook
 from xianning.privacy import mask
@@ -127,30 +127,33 @@ class Roster:
 
     def to_xlsx(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
         """The sheet as a workbook. All cells are text: a number is never a float or a formula."""
-        book = Workbook()
+        book = Workbook(write_only=True)
         self._note(book, made)
-        sheet = book.active
-        assert isinstance(sheet, Worksheet)
-        sheet.title = self.title[:31]
+        sheet = book.create_sheet(self.title[:31])
         self._set_up(sheet, made)
+        with sheets_xlsx.InMemory(sheet):
+            self._begin(sheet, made)
+            return sheets_xlsx.filled(
+                book, self.lines(rows, clear=made.clear), [6, *(c.width for c in self.columns)],
+                lambda count: [
+                    f"合计 {count} {self.unit}　编号 {made.serial}", *self.signatures
+                ], tell,
+            )  # fmt: skip
+
+    def _begin(self, sheet: Any, made: Made) -> None:
+        """The rows above the lines, and the patterns of what follows."""
         thin = Side(style="thin", color="808080")
         border = Border(left=thin, right=thin, top=thin, bottom=thin)
         head, body = Font(bold=True), Font()
         wrap = Alignment(wrap_text=True, vertical="center")
-        self._cell(sheet, 1, 1, self.title, Font(bold=True, size=16))
-        self._cell(sheet, 2, 1, made.line, Font(size=9, color="555555"))
+        sheet.append([self._cell(sheet, self.title, Font(bold=True, size=16))])
+        sheet.append([self._cell(sheet, made.line, Font(size=9, color="555555"))])
         sheet.row_dimensions[3].height = 30
-        for place, text in enumerate(self.headings, start=1):
-            self._cell(sheet, 3, place, text, head, border, wrap)
-        # Patterns of a line (a usual cell, one that looks like a formula) and of the foot.
-        for row, place, text, font in ((4, 1, "1", body), (4, 2, "=", body)):
-            self._cell(sheet, row, place, text, font, border, wrap)
-        self._cell(sheet, 5, 1, "合计", head)
-        self._cell(sheet, 6, 1, "签字", body)
-        return sheets_xlsx.filled(
-            book, self.lines(rows, clear=made.clear), [6, *(c.width for c in self.columns)],
-            lambda count: [f"合计 {count} {self.unit}　编号 {made.serial}", *self.signatures], tell,
-        )  # fmt: skip
+        sheet.append([self._cell(sheet, text, head, border, wrap) for text in self.headings])
+        # A line (a usual cell, one that looks like a formula), the total, the signatures.
+        sheet.append([self._cell(sheet, text, body, border, wrap) for text in ("1", "=")])
+        sheet.append([self._cell(sheet, "合计", head)])
+        sheet.append([self._cell(sheet, "签字", body)])
 
     @property
     def unit(self) -> str:
@@ -176,16 +179,17 @@ class Roster:
 
     @staticmethod
     def _cell(
-        sheet: Worksheet, row: int, place: int, text: str, font: Font,
-        border: Border | None = None, alignment: Alignment | None = None,
-    ) -> None:  # fmt: skip
-        cell: Any = sheet.cell(row, place)
+        sheet: Any, text: str, font: Font, border: Border | None = None,
+        alignment: Alignment | None = None,
+    ) -> Any:  # fmt: skip
+        cell = WriteOnlyCell(sheet)
         workbook.write_text(cell, text)
         cell.font = font
         if border is not None:
             cell.border = border
         if alignment is not None:
             cell.alignment = alignment
+        return cell
 
     # --- PDF ---
 

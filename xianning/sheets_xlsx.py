@@ -7,12 +7,14 @@ styles of those, straight into the compressed file: memory does not grow with th
 from __future__ import annotations
 
 import io
+import os
 import re
 import zipfile
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from xml.sax.saxutils import escape
 
 from openpyxl.utils import get_column_letter
+from openpyxl.worksheet._writer import WorksheetWriter
 
 from xianning import workbook
 
@@ -27,6 +29,33 @@ _SHEET = "xl/worksheets/sheet1.xml"
 _ROW = re.compile(rb'<row r="(\d+)".*?</row>', re.DOTALL)
 _STYLE = re.compile(rb' s="(\d+)"')
 Said = tuple[str, int]  # a cell behind its place, and its width in half-width characters
+
+
+class InMemory(WorksheetWriter):
+    """Keeps the rows of a write-only sheet in memory.
+
+    openpyxl lays them readable in a file of the temporary folder, where they stay when the worker
+    is killed. Linux only, like the sandbox.
+    """
+
+    def __init__(self, sheet: Any) -> None:
+        self._memory: int | None = os.memfd_create("sheet")
+        super().__init__(sheet, out=f"/proc/self/fd/{self._memory}")
+        sheet._writer = self
+        self.write_top()
+
+    def __enter__(self) -> InMemory:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self.ws.closed:  # it failed half way
+            self.ws.close()
+        self.cleanup()
+
+    def cleanup(self) -> None:
+        if self._memory is not None:
+            os.close(self._memory)
+        self._memory = None
 
 
 class _Cells:
