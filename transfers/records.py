@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
     from uuid import UUID
 
+    from django.db.models import QuerySet
+
     from communities.directory import Directory
     from enterprises.models import Enterprise
 
@@ -61,21 +63,26 @@ def traces(
     """
     found: dict[str, Trace | None] = {}
     for numbers in _by_index(id_numbers, chunk):
-        known = Retiree.objects.filter(id_index__in=numbers).values_list("id_index", flat=True)
-        part = list(known)
-        if not part:
+        known = Retiree.objects.filter(id_index__in=numbers)
+        people = {pk: (index, digest) for pk, index, digest in known.values_list(
+            "pk", "id_index", "facts_index")}  # fmt: skip
+        if not people:
             continue
-        found |= {numbers[index]: None for index in part}
-        cases = Transfer.objects.exclude(state=Transfer.State.ENDED).filter(
-            retiree__id_index__in=part, enterprise=enterprise
-        )
-        columns = cases.exclude(batch__in=ImportBatch.objects.hidden().values("pk")).values_list(
-            "retiree__id_index", "retiree_id", "pk", "retiree__facts_index",
-            *(f"{name}_id" for name in RECEIVERS),
-        )  # fmt: skip
-        for index, person, case, digest, *receivers in columns:
-            found[numbers[index]] = Trace(person, case, digest, tuple(receivers))
+        found |= {numbers[index]: None for index, _ in people.values()}
+        rows = _live(people).exclude(batch__in=ImportBatch.objects.hidden().values("pk"))
+        columns = ("retiree_id", "pk", "enterprise_id", *(f"{name}_id" for name in RECEIVERS))
+        for person, case, place, *receivers in rows.values_list(*columns):
+            if place == enterprise.pk:
+                index, digest = people[person]
+                found[numbers[index]] = Trace(person, case, digest, tuple(receivers))
     return found
+
+
+def _live(people: Iterable[UUID]) -> QuerySet[Transfer]:
+    """Live cases by the keys of PEOPLE alone: asked for an enterprise too, a database may choose to
+    read all of that enterprise for each few people.
+    """
+    return Transfer.objects.exclude(state=Transfer.State.ENDED).filter(retiree__in=list(people))
 
 
 def _by_index(id_numbers: Iterable[str], chunk: int) -> Iterator[dict[str, str]]:
@@ -100,33 +107,26 @@ def on_record(
     found: dict[str, OnRecord] = {}
     for numbers in _by_index(id_numbers, chunk):
         known = Retiree.objects.filter(id_index__in=numbers)
-        if not (part := list(known.values_list("id_index", flat=True))):
+        people = dict(known.values_list("pk", "id_index"))
+        if not people:
             continue
-        live = Transfer.objects.exclude(state=Transfer.State.ENDED).filter(
-            retiree__id_index__in=part
-        )
-        places = dict(live.values_list("retiree__id_index", "enterprise_id"))
-        unfinished = set(
-            live.filter(batch__in=ImportBatch.objects.hidden().values("pk")).values_list(
-                "retiree__id_index", flat=True
-            )
-        )
-        cases = {
-            case.retiree.id_index: case
-            for case in live.filter(enterprise=enterprise).select_related("retiree")
-        }
+        live = _live(people)
+        places = dict(live.values_list("retiree_id", "enterprise_id"))
+        hidden = live.filter(batch__in=ImportBatch.objects.hidden().values("pk"))
+        unfinished = set(hidden.values_list("retiree_id", flat=True))
+        own = [pk for pk, place in places.items() if place == enterprise.pk]
+        cases = {case.retiree_id: case for case in _live(own).select_related("retiree")}
         for case in cases.values():  # many people have few receivers, all of them known
             for name in RECEIVERS:
                 setattr(case, name, directory.areas.get(getattr(case, f"{name}_id")))
-        free = [index for index in part if index not in places]
-        people = {p.id_index: p for p in Retiree.objects.filter(id_index__in=free)}
-        for index in part:
-            if index in unfinished:
+        free = Retiree.objects.in_bulk([pk for pk in people if pk not in places])
+        for pk, index in people.items():
+            if pk in unfinished:
                 found[numbers[index]] = OnRecord(elsewhere=BEING_IMPORTED)
-            elif index in cases:
-                found[numbers[index]] = OnRecord(cases[index].retiree, cases[index])
-            elif index in places:
+            elif pk in cases:
+                found[numbers[index]] = OnRecord(cases[pk].retiree, cases[pk])
+            elif pk in places:
                 found[numbers[index]] = OnRecord(elsewhere=ELSEWHERE)
             else:
-                found[numbers[index]] = OnRecord(people[index])
+                found[numbers[index]] = OnRecord(free[pk])
     return found
