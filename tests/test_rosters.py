@@ -152,7 +152,7 @@ PLAIN = Roster(
 def paper(people: list[Somebody]) -> list[str]:
     """The pages of PLAIN with PEOPLE, as text without blanks."""
     made = Made("王社区", "桂花路社区", timezone.now(), "0A1B-2C3D", clear=True)
-    return pages(PLAIN.to_pdf(people, len(people), made, lambda _: None))
+    return pages(PLAIN.to_pdf(people, made, lambda _: None))
 
 
 @pytest.mark.parametrize("count", [0, 1, ROWS_A_PAGE - 1, ROWS_A_PAGE, ROWS_A_PAGE + 1, 100])

@@ -356,10 +356,8 @@ def make(export: Export, tell: Callable[[int, int], None]) -> File:
     entry = export.log
     made = Made(owner.full_name, entry.office_name, entry.at, export.serial, export.clear)
     lines = _noted(rows.order_by("pk").iterator(chunk_size=1000), people)
-    if export.format == "xlsx":
-        data = roster.to_xlsx(lines, made, lambda done: tell(done, count))
-    else:
-        data = roster.to_pdf(lines, count, made, lambda done: tell(done, count))
+    write = roster.to_xlsx if export.format == "xlsx" else roster.to_pdf
+    data = write(lines, made, lambda done: tell(done, count))
     return File(data, list(people), count)
 
 

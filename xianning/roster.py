@@ -35,7 +35,6 @@ class Column:
     width: int = 10
     private: str = ""  # kind of mask
     month: bool = False
-    number: bool = False  # summed at the foot
 
     def text(self, row: Any, *, clear: bool) -> str:
         """The cell in words; private ones masked unless CLEAR."""
@@ -193,10 +192,9 @@ class Roster:
 
     # --- PDF ---
 
-    def to_pdf(
-        self, rows: Iterable[Any], count: int, made: Made, tell: Callable[[int], None]
-    ) -> bytes:
-        """A4 landscape, a fixed number of rows a page, so that the number of pages is known."""
+    def to_pdf(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
+        """A4 landscape, ROWS_A_PAGE rows on each page; the places to sign are on the last."""
+        ground = pdf.render("print/roster.html", self._ground(made))
         lines: list[list[str]] = []
         for line in self.lines(rows, clear=made.clear):
             lines.append(line)
@@ -204,10 +202,9 @@ class Roster:
                 tell(len(lines))
         pages = [lines[at : at + ROWS_A_PAGE] for at in range(0, len(lines), ROWS_A_PAGE)] or [[]]
         sheets = [
-            sheets_pdf.Sheet(some, self._foot(number, len(pages), len(some), count))
+            sheets_pdf.Sheet(some, self._foot(number, len(pages), len(some), len(lines)))
             for number, some in enumerate(pages, start=1)
         ]
-        ground = pdf.render("print/roster.html", self._ground(made))
         which = [int(number == len(pages)) for number in range(1, len(pages) + 1)]
         words = sheets_pdf.words(self._grid(), sheets)
         return pdf.on_grounds(

@@ -99,7 +99,7 @@ def _roster(count: int, folder: Path) -> list[str]:
         for _ in TRANSFERS.lines(rows(), clear=True):
             pass
     with Clock() as paper:
-        data = TRANSFERS.to_pdf(rows(), count, made, lambda _: None)
+        data = TRANSFERS.to_pdf(rows(), made, lambda _: None)
     memory = peak_mb()
     with Clock() as sheet:
         TRANSFERS.to_xlsx(rows(), made, lambda _: None)
