@@ -5,7 +5,8 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,7 +18,7 @@ from pypdf import PdfReader
 from tests.factories import make_many, make_transfer
 from tests.test_documents import pages
 from transfers.models import Transfer
-from xianning import exports, pdf
+from xianning import exports, pdf, sheets_xlsx
 from xianning.models import AccessLog, Export, Job, User
 from xianning.roster import ROWS_A_PAGE, Column, Made, Roster
 
@@ -56,10 +57,16 @@ def _sheet(
     _export, data = _made(name, username, clear=clear, reason=reason)
     sheet = load_workbook(io.BytesIO(data)).active
     assert sheet is not None
-    for row in sheet.iter_rows():
-        for cell in row:
-            assert cell.value is None or cell.data_type == "s", cell
-    return [[cell.value for cell in row] for row in sheet.iter_rows()]
+    return [[_as_shown(cell) for cell in row] for row in sheet.iter_rows()]
+
+
+def _as_shown(cell: Any) -> object:
+    """The words a program shows for a cell of one of the formats that are used."""
+    if isinstance(cell.value, datetime):
+        return f"{cell.value:%Y-%m-%d}"[: 10 if "dd" in cell.number_format else 7]
+    if isinstance(cell.value, int | float):
+        return f"{cell.value:.2f}" if cell.number_format == "0.00" else f"{cell.value:.0f}"
+    return cell.value
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -108,6 +115,52 @@ def test_an_export_is_refused_with_a_sentence(
         call_command("export_roster", name, **options)
     assert not AccessLog.objects.exists()
     assert not (tmp_path / "x.xlsx").exists()
+
+
+# What a program may sort, sum and filter; everything else is text.
+KINDS = {
+    "enterprises": {"退休人员底数": "0", "确认日期": "d", "人社签收日期": "d"},
+    "transfers": {"出生年月": "m", "退休年月": "m", "建案日期": "d"},
+    "archives": {"出生年月": "m", "参加工作时间": "m", "退休年月": "m", "正本（卷）": "0",
+                 "副本（卷）": "0", "材料（份）": "0", "页数": "0", "接收日期": "d"},
+    "ledger": {"出生年月": "m", "年龄": "0", "退休年月": "m", "报到日期": "d",
+               "信息核实日期": "d", "组织关系接收日期": "d"},
+    "party": {"出生年月": "m", "入党时间": "m", "转正时间": "m", "退休时间": "m", "开具日期": "d",
+              "有效期（天）": "0", "党费交至": "m", "月党费标准": "0.00", "接收日期": "d"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_days_and_counts_are_what_they_are_and_read_back_as_they_were(name: str) -> None:
+    make_transfer(at="done", party_member=True)
+    user = User.objects.get(username="shenji")
+    roster = exports.ROSTERS[name]
+    _export, data = _made(name, user.username)
+    sheet = load_workbook(io.BytesIO(data)).active
+    assert sheet is not None
+    cells = dict(zip(roster.headings, sheet[4], strict=True))
+    [shown] = list(roster.lines(roster.rows(user).order_by("pk")[:1], clear=False))
+    assert [_as_shown(cell) or "" for cell in sheet[4]] == shown
+    formats = {"0": "0", "0.00": "0.00", "yyyy\\-mm": "m", "yyyy\\-mm\\-dd": "d"}
+    found = {
+        heading: formats[cell.number_format]
+        for heading, cell in cells.items()
+        if cell.data_type in {"n", "d"} and cell.value is not None
+    }
+    assert found.pop("序号") == "0"
+    assert found.items() <= KINDS[name].items()
+    assert all(heading in found or not cells[heading].value for heading in KINDS[name])
+
+
+def test_days_before_those_of_excel_and_masked_words_stay_text() -> None:
+    cells = sheets_xlsx._Cells("date", "5", "1", "2")
+    assert cells.of("1900-03-01")[0] == '" s="5"><v>61</v></c>'
+    for words in ("1900-02-28", "****-**-**", "2026-13-01 ", "=1"):
+        assert 't="inlineStr"' in cells.of(words)[0]
+    numbers = sheets_xlsx._Cells("number", "5", "1", "2")
+    assert numbers.of("12")[0] == '" s="5"><v>12</v></c>'
+    for words in ("012", "4212991950", "１２", "-3", "1e5", "1234567890123456"):
+        assert ('t="inlineStr"' in numbers.of(words)[0]) == (words != "4212991950")
 
 
 def test_a_name_that_begins_like_a_formula_stays_text() -> None:

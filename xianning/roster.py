@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from django.utils import timezone
 from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.styles import Alignment, Border, Font, Side
+from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
 
 from xianning import pdf, sheets_pdf, sheets_xlsx, workbook
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from xianning.models import User
 
 ROWS_A_PAGE = 15
+POINTS, MARGIN_INCHES = 10, 0.32  # of a workbook
 # Millimetres on A4 landscape.
 LEFT_MM, TABLE_MM, HEADINGS_MM, ROW_MM, FOOT_MM = 8.0, 281.0, 21.5, 9.4, 176.5
 
@@ -34,7 +35,7 @@ class Column:
     value: str | Callable[[Any], Any]
     width: int = 10
     private: str = ""  # kind of mask
-    month: bool = False
+    kind: sheets_xlsx.Kind = "text"  # of its cells in a workbook
 
     def text(self, row: Any, *, clear: bool) -> str:
         """The cell in words; private ones masked unless CLEAR."""
@@ -45,12 +46,14 @@ class Column:
     def _words(self, value: Any) -> str:
         if value is None or value == "":
             return ""
+        if isinstance(value, str):
+            return str(value)
         if isinstance(value, bool):
             return "是" if value else "否"
         if isinstance(value, datetime):
-            return timezone.localtime(value).strftime("%Y-%m-%d")
+            value = timezone.localtime(value).date()
         if isinstance(value, date):
-            return value.strftime("%Y-%m" if self.month else "%Y-%m-%d")
+            return value.isoformat()[: 7 if self.kind == "month" else 10]
         return str(value)
 
 
@@ -125,7 +128,11 @@ class Roster:
     # --- Excel ---
 
     def to_xlsx(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
-        """The sheet as a workbook. All cells are text: a number is never a float or a formula."""
+        """The sheet as a workbook.
+
+        Days, months and counts are what they are, numbers of people and cards are text: no program
+        rounds them or takes them for a formula.
+        """
         book = Workbook(write_only=True)
         self._note(book, made)
         sheet = book.create_sheet(self.title[:31])
@@ -133,7 +140,8 @@ class Roster:
         with sheets_xlsx.InMemory(sheet):
             self._begin(sheet, made)
             return sheets_xlsx.filled(
-                book, self.lines(rows, clear=made.clear), [6, *(c.width for c in self.columns)],
+                book, self.lines(rows, clear=made.clear),
+                [("number", 6), *((c.kind, c.width) for c in self.columns)],
                 lambda count: [
                     f"合计 {count} {self.unit}　编号 {made.serial}", *self.signatures
                 ], tell,
@@ -143,14 +151,24 @@ class Roster:
         """The rows above the lines, and the patterns of what follows."""
         thin = Side(style="thin", color="808080")
         border = Border(left=thin, right=thin, top=thin, bottom=thin)
-        head, body = Font(bold=True), Font()
+        head, body = Font(bold=True, size=POINTS), Font(size=POINTS)
         wrap = Alignment(wrap_text=True, vertical="center")
-        sheet.append([self._cell(sheet, self.title, Font(bold=True, size=16))])
+        middle = Alignment(wrap_text=True, vertical="center", horizontal="center")
+        across = Alignment(horizontal="centerContinuous")  # no merged cells: rows stay sortable
+        title = [self.title, *("" for _ in self.columns)]
+        sheet.row_dimensions[1].height = 26
+        sheet.append([self._cell(sheet, t, Font(bold=True, size=16), None, across) for t in title])
         sheet.append([self._cell(sheet, made.line, Font(size=9, color="555555"))])
         sheet.row_dimensions[3].height = 30
-        sheet.append([self._cell(sheet, text, head, border, wrap) for text in self.headings])
-        # A line (a usual cell, one that looks like a formula), the total, the signatures.
-        sheet.append([self._cell(sheet, text, body, border, wrap) for text in ("1", "=")])
+        heads = [self._cell(sheet, text, head, border, middle) for text in self.headings]
+        for cell in heads:
+            cell.fill = PatternFill("solid", fgColor="EEEEEE")
+        sheet.append(heads)
+        # A line (a cell of each kind, a text that looks like a formula), the total, the signatures.
+        sheet.append(
+            [self._pattern(sheet, kind, border) for kind in sheets_xlsx.FORMATS]
+            + [self._cell(sheet, "=", body, border, wrap)]
+        )
         sheet.append([self._cell(sheet, "合计", head)])
         sheet.append([self._cell(sheet, "签字", body)])
 
@@ -174,7 +192,21 @@ class Roster:
         sheet.page_setup.paperSize = 9
         sheet.page_setup.fitToWidth, sheet.page_setup.fitToHeight = 1, 0
         sheet.sheet_properties.pageSetUpPr.fitToPage = True
+        for side in ("left", "right", "top"):
+            setattr(sheet.page_margins, side, MARGIN_INCHES)
+        sheet.print_options.horizontalCentered = True
         sheet.oddFooter.center.text = made.footer()
+
+    @staticmethod
+    def _pattern(sheet: Any, kind: sheets_xlsx.Kind, border: Border) -> Any:
+        cell = WriteOnlyCell(sheet)
+        workbook.write_text(cell, "1")
+        cell.font, cell.border = Font(size=POINTS), border
+        cell.alignment = Alignment(
+            wrap_text=True, vertical="center", horizontal=None if kind == "text" else "center"
+        )
+        cell.number_format = sheets_xlsx.FORMATS[kind]
+        return cell
 
     @staticmethod
     def _cell(

@@ -10,7 +10,8 @@ import io
 import os
 import re
 import zipfile
-from typing import TYPE_CHECKING, Any
+from datetime import date
+from typing import TYPE_CHECKING, Any, Literal
 from xml.sax.saxutils import escape
 
 from openpyxl.utils import get_column_letter
@@ -27,7 +28,16 @@ REMEMBERED = 50_000  # texts
 LINE_POINTS = 15
 _SHEET = "xl/worksheets/sheet1.xml"
 _ROW = re.compile(rb'<row r="(\d+)".*?</row>', re.DOTALL)
+_NUMBER = re.compile(r"(?:0|[1-9]\d{0,14})(?:\.\d{1,4})?", re.ASCII)
+_DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _STYLE = re.compile(rb' s="(\d+)"')
+Kind = Literal["text", "number", "amount", "month", "date"]
+# How a program shows a cell of each kind.
+FORMATS: dict[Kind, str] = {
+    "text": "@", "number": "0", "amount": "0.00", "month": "yyyy\\-mm", "date": "yyyy\\-mm\\-dd",
+}  # fmt: skip
+# Days are counted from 1899-12-30; before that day Excel knows a 29 February 1900 that never was.
+_DAY_0, _FIRST_DAY = date(1899, 12, 30), "1900-03-01"
 Said = tuple[str, int]  # a cell behind its place, and its width in half-width characters
 
 
@@ -59,10 +69,13 @@ class InMemory(WorksheetWriter):
 
 
 class _Cells:
-    """Cells as XML, by text; most texts of a roster come again and again."""
+    """Cells of one kind as XML, by text; most texts of a roster come again and again.
 
-    def __init__(self, plain: str, quoted: str) -> None:
-        self.plain, self.quoted = plain, quoted
+    A text that is no day or number (masked, empty, older than Excel's days) stays text.
+    """
+
+    def __init__(self, kind: Kind, style: str, plain: str, quoted: str) -> None:
+        self.kind, self.style, self.plain, self.quoted = kind, style, plain, quoted
         self._known: dict[str, Said] = {}
 
     def of(self, text: str) -> Said:
@@ -73,6 +86,10 @@ class _Cells:
         return known
 
     def _of(self, text: str) -> Said:
+        if not text:
+            return f'" s="{self.plain}"/>', 0
+        if (number := self._number(text)) is not None:
+            return f'" s="{self.style}"><v>{number}</v></c>', len(text)
         words, is_formula_like = workbook.cell_text(text)
         style = self.quoted if is_formula_like else self.plain
         found = (
@@ -81,20 +98,30 @@ class _Cells:
         narrow = len(text.encode("ascii", "ignore"))
         return found, 2 * len(text) - narrow
 
+    def _number(self, text: str) -> str | None:
+        if self.kind == "text":
+            return None
+        if self.kind in {"number", "amount"}:
+            return text if _NUMBER.fullmatch(text) else None
+        day = f"{text}-01" if self.kind == "month" else text
+        if not _DAY.fullmatch(day) or day < _FIRST_DAY:
+            return None
+        return str((date.fromisoformat(day) - _DAY_0).days)
+
 
 def filled(
     book: Workbook,
     lines: Iterable[Sequence[str]],
-    widths: Sequence[int],
+    columns: Sequence[tuple[Kind, int]],
     foot: Callable[[int], Sequence[str]],
     tell: Callable[[int], None],
 ) -> bytes:
     """BOOK with LINES in place of the last three rows of its only sheet.
 
-    Those are patterns: a row with a plain cell and one whose text looks like a formula, the first
-    row of the foot, the others of the foot. WIDTHS are those of the columns, in half-width
-    characters; FOOT gives the rows below for the number of lines; TELL hears that number now and
-    then.
+    Those are patterns: a row with a cell of each of FORMATS and a text that looks like a formula,
+    the first row of the foot, the others of the foot. COLUMNS are the kinds and widths of the
+    columns, in half-width characters; FOOT gives the rows below for the number of lines; TELL hears
+    that number now and then.
     """
     saved = io.BytesIO()
     book.save(saved)
@@ -107,23 +134,28 @@ def filled(
             if name != _SHEET:
                 made.writestr(name, source.read(name))
         with made.open(_SHEET, "w") as out:
-            for part in _sheet(source.read(_SHEET), lines, widths, foot, tell):
+            for part in _sheet(source.read(_SHEET), lines, columns, foot, tell):
                 out.write(part)
     return target.getvalue()
 
 
 def _sheet(
-    pattern: bytes, lines: Iterable[Sequence[str]], widths: Sequence[int],
+    pattern: bytes, lines: Iterable[Sequence[str]], columns: Sequence[tuple[Kind, int]],
     foot: Callable[[int], Sequence[str]], tell: Callable[[int], None],
 ) -> Iterator[bytes]:  # fmt: skip
     body, first_of_foot, other = list(_ROW.finditer(pattern))[-3:]
     yield pattern[: body.start()]
-    plain, quoted = (style.decode() for style in _STYLE.findall(body[0]))
-    cells, columns = _Cells(plain, quoted), [get_column_letter(n + 1) for n in range(len(widths))]
+    *patterns, quoted = (style.decode() for style in _STYLE.findall(body[0]))
+    styles = dict(zip(FORMATS, patterns, strict=True))
+    of_kind = {kind: _Cells(kind, styles[kind], styles["text"], quoted) for kind in FORMATS}
+    places = [
+        (get_column_letter(number), of_kind[kind], width)
+        for number, (kind, width) in enumerate(columns, start=1)
+    ]
     number, done = int(body[1]), 0
     parts: list[str] = []
     for line in lines:
-        parts.append(_row(number, line, columns, widths, cells))
+        parts.append(_row(number, line, places))
         number += 1
         done += 1
         if done % 200 == 0:
@@ -132,19 +164,17 @@ def _sheet(
             tell(done)
     for at, text in enumerate(foot(done)):
         style = _STYLE.findall((other if at else first_of_foot)[0])[0].decode()
-        cell, _ = _Cells(style, style).of(text)
+        cell, _ = _Cells("text", style, style, style).of(text)
         parts.append(f'<row r="{number}"><c r="A{number}{cell}</row>')
         number += 1
     yield "".join(parts).encode()
     yield pattern[other.end() :]
 
 
-def _row(
-    number: int, line: Sequence[str], columns: Sequence[str], widths: Sequence[int], cells: _Cells
-) -> str:
+def _row(number: int, line: Sequence[str], places: Sequence[tuple[str, _Cells, int]]) -> str:
     """A row as high as its fullest cell: not every program works that out by itself."""
     parts, most = [], 1
-    for text, column, width in zip(line, columns, widths, strict=True):
+    for text, (column, cells, width) in zip(line, places, strict=True):
         cell, used = cells.of(text)
         if used > width:
             most = max(most, -(-used // width))
