@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
@@ -59,13 +61,32 @@ class Column:
 
 def _follow(row: Any, path: str) -> Any:
     """The value at a dotted PATH; an empty link on the way gives None."""
-    for name in path.split("."):
+    for name, field in _steps(path):
+        if field:
+            value = getattr(row, field)
+            return _labels(type(row), field).get(value, value)
         row = getattr(row, name, None)
         if row is None:
             return None
         if callable(row):
             row = row()
     return row
+
+
+@lru_cache(maxsize=1024)
+def _steps(path: str) -> tuple[tuple[str, str], ...]:
+    """The names in PATH, each with the field whose label it asks for, if it does."""
+    shown = re.compile(r"get_(\w+)_display")
+    return tuple(
+        (name, found[1] if (found := shown.fullmatch(name)) else "") for name in path.split(".")
+    )
+
+
+@lru_cache(maxsize=256)
+def _labels(model: Any, field: str) -> dict[Any, Any]:
+    """What the choices of FIELD are called. Django makes this list anew for every value it shows,
+    which took half the time of a long roster."""
+    return {key: str(label) for key, label in model._meta.get_field(field).flatchoices}
 
 
 @dataclass(frozen=True)
