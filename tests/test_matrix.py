@@ -297,7 +297,7 @@ def test_a_roster_holds_what_exists_for_its_reader(db: World) -> None:
     for actor, user in _users(db):
         for name, roster in ROSTERS.items():
             if name != "enterprises":
-                column = "pk" if name == "transfers" else "transfer"
+                column = "pk" if name in ("transfers", "proof") else "transfer"
                 rows = set(map(str, roster.rows(user).values_list(column, flat=True)))
                 for key in ("own_done", "county_done"):
                     found = db.id_of("case", key) in rows

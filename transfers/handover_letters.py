@@ -87,13 +87,18 @@ def issue(user: User, enterprise: Enterprise, street: Area, token: str) -> Hando
         with transaction.atomic():
             return _issue(user, enterprise, street, token)
     except IntegrityError:
-        return HandoverLetter.objects.get(issued_by=user, token=token)
+        return HandoverLetter.objects.get(
+            issued_by=user, token=token, enterprise=enterprise, area=street
+        )
 
 
 def _issue(user: User, enterprise: Enterprise, street: Area, token: str) -> HandoverLetter:
     # Two clerks at once: the second one waits here and finds nobody left.
     Enterprise.objects.select_for_update(no_key=True).get(pk=enterprise.pk)
-    if known := HandoverLetter.objects.filter(issued_by=user, token=token).first():
+    pressed = HandoverLetter.objects.filter(
+        issued_by=user, token=token, enterprise=enterprise, area=street
+    )
+    if known := pressed.first():
         return known
     low, high = street.pk, street.pk[:TOWNSHIP_DIGITS] + "999"
     rows = _due({enterprise.pk}).filter(community__gte=low, community__lte=high)

@@ -1,4 +1,4 @@
-"""移交通知书: what is due, what was written, printing."""
+"""What waits for the printer; 移交通知书: what is due, what was written, printing."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from communities.models import Area
 from enterprises.models import Enterprise
-from transfers import handover_letters
+from transfers import handover_letters, piles
 from transfers.models import HandoverLetter
 from xianning import access, pages
 from xianning.access import user_of
@@ -27,10 +27,11 @@ if TYPE_CHECKING:
 
 @require_safe
 def letters(request: HttpRequest) -> HttpResponse:
-    """Streets that are still to be told, and the letters that were written."""
+    """Papers to be printed, streets that are still to be told, letters that were written."""
     user = user_of(request)
     rows = HandoverLetter.objects.visible_to(user).select_related("area", "enterprise", "issued_by")
     context = {
+        "unprinted": piles.unprinted(user),
         "due": handover_letters.due(user),
         "page": pages.keyset(request, rows),
         "token": secrets.token_hex(8),

@@ -91,7 +91,7 @@ TITLES: dict[str, str] = {
     "transfers:scan": "扫描件：查看（留痕）",
     "transfers:paper": "文书：打印（留痕）",
     "transfers:pile": "文书：成批打印（留痕）",
-    "transfers:letters": "移交通知书：待通知和已制作的",
+    "transfers:letters": "打印文书：待打印的和移交通知书",
     "transfers:letter_issue": "移交通知书：制作",
     "transfers:letter": "移交通知书：打印（留痕）",
     "transfers:rights_list": "个人信息权利申请",

@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                 'verbose_name_plural': '移交通知书',
                 'ordering': ['-id'],
                 'indexes': [models.Index(fields=['enterprise', '-id'], name='handover_of_enterprise')],
-                'constraints': [models.UniqueConstraint(fields=('enterprise', 'year', 'serial'), name='handover_number_once'), models.UniqueConstraint(fields=('issued_by', 'token'), name='handover_once'), models.CheckConstraint(condition=models.Q(('people__gt', 0)), name='handover_of_somebody')],
+                'constraints': [models.UniqueConstraint(fields=('enterprise', 'year', 'serial'), name='handover_number_once'), models.UniqueConstraint(fields=('issued_by', 'token', 'enterprise', 'area'), name='handover_once'), models.CheckConstraint(condition=models.Q(('people__gt', 0)), name='handover_of_somebody')],
             },
         ),
     ]

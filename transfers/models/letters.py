@@ -44,7 +44,9 @@ class HandoverLetter(Record):
             models.UniqueConstraint(
                 fields=["enterprise", "year", "serial"], name="handover_number_once"
             ),
-            models.UniqueConstraint(fields=["issued_by", "token"], name="handover_once"),
+            models.UniqueConstraint(
+                fields=["issued_by", "token", "enterprise", "area"], name="handover_once"
+            ),
             models.CheckConstraint(condition=models.Q(people__gt=0), name="handover_of_somebody"),
         ]
         indexes = [models.Index(fields=["enterprise", "-id"], name="handover_of_enterprise")]
