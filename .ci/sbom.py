@@ -47,6 +47,10 @@ CAGES = {
     "brotli": "compresses fonts in the renderer's child; nothing from outside is unpacked with it"
     " (xianning/pdf.py)",
     "zopfli": "compresses fonts in the renderer's child (xianning/pdf.py)",
+    "zxing-cpp": "looks for codes in pictures of signed pages, in a child process with limits on pages,"
+    " pixels, memory, processor time and clock (transfers/scans/reading.py)",
+    "pypdfium2": "draws pages of PDF that pikepdf wrote anew, in the same child as above (brings"
+    " PDFium, which is C++; no scripts, no forms) (transfers/scans/reading.py)",
     "reportlab": "draws words of long rosters with fonts of the system, in the renderer's child;"
     " reads nothing else (xianning/sheets_pdf.py)",
     "charset-normalizer": "comes with reportlab, which asks it only for formats that we never give"
