@@ -69,8 +69,11 @@ SPDX = {
     "BSD License": "BSD-3-Clause", "Apache Software License": "Apache-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }  # fmt: skip
-# Metadata that names several licences without saying how they combine.
-CHOICES = {"pyphen": "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1"}
+# Metadata that names several licences without saying how they combine, or not as SPDX does.
+CHOICES = {
+    "pyphen": "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1",
+    "pypdfium2": "BSD-3-Clause AND Apache-2.0",
+}
 # Sent to browsers: package, file inside it, pattern of the version, licence.
 IN_BROWSERS = (
     ("django-bootstrap-static", "bootstrap", r"bootstrap/static/bootstrap/css/bootstrap\.min\.css",

@@ -290,7 +290,7 @@ def signed_claim(request: HttpRequest, pk: UUID) -> HttpResponse:
     form = ClaimForm(request.POST or None, choices=_waiting(request))
     if request.method == "POST" and form.is_valid():
         try:
-            words = filing.claim(page, _claimed(request, form), **_sheet(form))
+            words = filing.claim(page, _claimed(request, form), by=user_of(request), **_sheet(form))
         except filing.NotFiled as reason:
             form.add_error(None, str(reason))
         else:

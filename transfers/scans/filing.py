@@ -281,7 +281,9 @@ def settle(page: SignedPage, state: str, reason: str) -> None:
 
 
 @transaction.atomic
-def claim(asked: SignedPage, case: Transfer, *, paper: str, version: int | None, copy: int) -> str:
+def claim(
+    asked: SignedPage, case: Transfer, *, by: User, paper: str, version: int | None, copy: int
+) -> str:  # fmt: skip
     """Say by hand for whom an unread page is; what follows, in words. Raises NotFiled.
 
     CASE is one of the clerk's own. It is filed when it is confirmed, like one that was read.
@@ -304,6 +306,10 @@ def claim(asked: SignedPage, case: Transfer, *, paper: str, version: int | None,
     page.paper, page.version, page.copy = paper, version if paper == "FORM" else 1, copy
     page.transfer, page.by_hand, page.state, page.reason = case, True, State.FOUND, ""
     page.save()
+    audit.write(
+        "scan_claimed", user=by, object=case, area=case.authority_id,
+        facts={"paper": paper, "copy": copy, "page": page.place + 1},
+    )  # fmt: skip
     return f"{page}已认领为{case.retiree.name}的{title_of(page)}，请核对后确认归入。"
 
 
