@@ -311,7 +311,8 @@ def test_work_that_was_killed_or_cancelled_loses_nothing_and_goes_on(
     monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any,
 ) -> None:  # fmt: skip
     monkeypatch.setattr(reading, "BLOCK", 2)
-    cases, plain, seen = three(5), reading.sheets, []
+    seen: list[int] = []
+    cases, plain = three(5), reading.sheets
 
     def dying(data: bytes, kind: str, first: int, count: int) -> Any:
         for offset, sheet in enumerate(plain(data, kind, first, count)):
