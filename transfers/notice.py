@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 VERSION = "2026-11-23"
 
 
+def number() -> int:
+    """The version as its code names it: digits only."""
+    return int(VERSION.replace("-", ""))
+
+
 class Section(NamedTuple):
     """A numbered paragraph of the notice."""
 
@@ -66,7 +71,7 @@ def privacy_notices(cases: Sequence[Transfer]) -> pdf.Pdf:
     senders = {office.enterprise_id: office for office in offices.order_by("-pk")}
     sheets = [
         {"case": case, "sender": senders.get(case.enterprise_id),
-         "code": pdf.mark("NOTICE", case.pk)}
+         "code": pdf.mark("NOTICE", case.pk, number())}
         for case in cases
     ]  # fmt: skip
     context = {"sheets": sheets, "sections": sections(), "version": VERSION}
