@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('transfers', '0007_handover_letters'),
+        ('transfers', '0008_signed_piles'),
     ]
 
     operations = [
