@@ -21,6 +21,8 @@ from archives.models import PersonnelFile
 from communities.models import Reception
 from party.models import PartyMove
 from transfers.models import (
+    HandoverItem,
+    HandoverTurn,
     NameGram,
     Retiree,
     RightsRequest,
@@ -166,11 +168,14 @@ def erase(
     )  # fmt: skip
 
 
+_FORGOTTEN = (Retiree, Reception, PersonnelFile, PartyMove, HandoverItem)
+
+
 def _drop_histories(person: Retiree, cases: list[Transfer]) -> int:
     """Earlier versions hold what is erased now."""
     count = 0
     for model, rows in list(tables_about(person)):
-        if getattr(model, "instance_type", None) in (Retiree, Reception, PersonnelFile, PartyMove):
+        if getattr(model, "instance_type", None) in _FORGOTTEN:
             count += rows.count()
             rows.delete()
     return count
@@ -194,6 +199,8 @@ def _blank_texts(cases: list[Transfer]) -> int:
         (Notice.objects.filter(transfer__in=cases), ("text",)),
         (Reception.objects.filter(transfer__in=cases).exclude(remarks=""), ("remarks",)),
         (PersonnelFile.objects.filter(transfer__in=cases), ("missing", "remarks", "location")),
+        (HandoverItem.objects.filter(transfer__in=cases).exclude(reason=""), ("reason",)),
+        (HandoverTurn.objects.filter(item__transfer__in=cases).exclude(reason=""), ("reason",)),
         (PartyMove.objects.filter(transfer__in=cases), ("from_organization", "remarks")),
     ):
         count += rows.update(**dict.fromkeys(names, ERASED))

@@ -29,6 +29,7 @@ from party.models import PartyMove
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
+from transfers.refusal import Refused
 from xianning import access, audit, bulk
 from xianning.models import Notice, Office, User
 from xianning.models import Sequence as Numbers
@@ -37,10 +38,6 @@ from xianning.roles import ROLES
 
 State = TransferStep.State
 Verb = StepEvent.Verb
-
-
-class Refused(Exception):
-    """An act that cannot be done; the text is a sentence for the user."""
 
 
 def _nothing(transfer: Transfer, *_: Any, **__: Any) -> None:

@@ -101,21 +101,25 @@ class Scope:
             if slug == role or role in ROLES[slug].acts_as
         )
 
-    def places(self, role: str) -> Q:
-        """Rows with columns `area` and `enterprise` that are desks of ROLE which I may serve."""
+    def places(self, role: str, side: str = "") -> Q:
+        """Rows with columns `area` and `enterprise` that are desks of ROLE which I may serve.
+
+        SIDE stands before the names of the columns, such as `from_`.
+        """
         if ROLES[role].place == "enterprise":
-            return Q(enterprise_id__in=self.enterprises)
-        mine = Q(pk__in=[])
+            return Q(**{f"{side}enterprise_id__in": self.enterprises})
+        column, mine = f"{side}area_id", Q(pk__in=[])
         for slug, held in self.areas.items():
             if slug == role or role in ROLES[slug].acts_as:
-                mine |= within("area_id", held) if ROLES[slug].acts_below else Q(area_id__in=held)
+                below = ROLES[slug].acts_below
+                mine |= within(column, held) if below else Q(**{f"{column}__in": held})
         return mine
 
-    def desks(self) -> Q:
+    def desks(self, side: str = "") -> Q:
         """Rows with columns `role`, `area` and `enterprise` that are desks of mine."""
         mine = Q(pk__in=[])
         for slug in self.served:
-            mine |= Q(role=slug) & self.places(slug)
+            mine |= Q(**{f"{side}role": slug}) & self.places(slug, side)
         return mine
 
     @property

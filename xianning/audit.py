@@ -72,6 +72,13 @@ ACTIONS: dict[str, str] = {
     "step_invalidate": "签字失效",
     "step_amend": "更改案卷信息",
     "step_end": "终止案卷",
+    "handover_send": "送出交接单",
+    "handover_accept": "接收交接件",
+    "handover_send_back": "退回交接件",
+    "handover_take_back": "撤回交接件",
+    "handover_reopen": "撤销接收",
+    "handover_close": "办结交接单",
+    "handover_remind": "催办回执",
     # 第十一条: who saw personal data, and what was given out
     "reveal": "查看完整信息",
     "paper": "打印文书",

@@ -5,12 +5,14 @@ from __future__ import annotations
 from transfers.models.batches import ColumnChoice, ImportBatch, ImportChange
 from transfers.models.cases import StepEvent, Transfer, TransferStep
 from transfers.models.evidence import Scan, SignedForm
+from transfers.models.handovers import Handover, HandoverItem, HandoverTurn
 from transfers.models.printing import PrintedPaper, PrintPile
 from transfers.models.retirees import PARTY_MEMBER, NameGram, Retiree
 from transfers.models.rights import Consent, RightsRequest, Tombstone
 
 __all__ = [
-    "PARTY_MEMBER", "ColumnChoice", "Consent", "ImportBatch", "ImportChange", "NameGram",
+    "PARTY_MEMBER", "ColumnChoice", "Consent", "Handover", "HandoverItem", "HandoverTurn",
+    "ImportBatch", "ImportChange", "NameGram",
     "PrintPile", "PrintedPaper", "Retiree", "RightsRequest", "Scan", "SignedForm", "StepEvent",
     "Tombstone", "Transfer", "TransferStep",
 ]  # fmt: skip
