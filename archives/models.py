@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import models
 from simple_history.models import HistoricalRecords
 
+from transfers import handovers
+from transfers.models.handovers import Counts, Desk, Handover, HandoverItem
+from transfers.refusal import Refused
 from xianning import access
-from xianning.models import Record, Sequence
+from xianning.models import Record
 
 if TYPE_CHECKING:
     from datetime import date
@@ -17,47 +20,20 @@ if TYPE_CHECKING:
     from xianning.models import User
 
 
-class DeliveryNote(Record):
-    """档案转递单: one delivery of one or several files, numbered by its sender without gaps."""
-
-    enterprise = models.ForeignKey("enterprises.Enterprise", models.PROTECT, related_name="+")
-    receiver = models.ForeignKey("communities.Area", models.PROTECT, related_name="+")
-    year = models.PositiveSmallIntegerField("年度")
-    serial = models.PositiveIntegerField("序号")
-    delivered_on = models.DateField("转递日期")
-    carrier = models.CharField("送档人", max_length=50)
-    history = HistoricalRecords()
-
-    class Meta:
-        verbose_name = "档案转递单"
-        verbose_name_plural = "档案转递单"
-        constraints = [
-            models.UniqueConstraint(
-                fields=["enterprise", "year", "serial"], name="delivery_number_once"
-            )
-        ]
-
-    class Privacy:
-        about, kept = "case", "case"
-        purpose = "档案转递单（第六条第4项）"
-        private: dict[str, str] = {}
-        open = {"enterprise", "receiver", "year", "serial", "delivered_on", "carrier"}
-
-    def __str__(self) -> str:
-        return self.number
-
-    @property
-    def number(self) -> str:
-        return f"档转字〔{self.year}〕第{self.serial}号"
-
-
 class PersonnelFileQuerySet(models.QuerySet["PersonnelFile"]):
     def visible_to(self, user: User) -> PersonnelFileQuerySet:
         return self.filter(access.cases(user, "transfer__"))
 
+    def delivered(self) -> PersonnelFileQuerySet:
+        """Those that have left the enterprise: what is only packed is no delivery."""
+        return self.exclude(item__handover__state=Handover.State.PACKING)
+
 
 class PersonnelFile(Record):
-    """人事档案 of one retiree: what was sent, what was received, where it stands."""
+    """人事档案 of one retiree: in which delivery it lies, what is missing, where it stands.
+
+    How much was sent and received is told by its item in the delivery.
+    """
 
     class Reason(models.TextChoices):
         RETIRED = "retired", "退休社会化管理移交"
@@ -66,13 +42,9 @@ class PersonnelFile(Record):
     transfer = models.OneToOneField(
         "transfers.Transfer", models.PROTECT, related_name="personnel_file"
     )
-    note = models.ForeignKey(
-        DeliveryNote, models.PROTECT, related_name="files", verbose_name="转递单"
+    item = models.OneToOneField(
+        HandoverItem, models.PROTECT, related_name="file", verbose_name="交接明细"
     )
-    originals = models.PositiveSmallIntegerField("正本（卷）", default=1)
-    duplicates = models.PositiveSmallIntegerField("副本（卷）", default=0)
-    items = models.PositiveSmallIntegerField("材料（份）")
-    pages = models.PositiveIntegerField("页数", null=True, blank=True)
     area = models.ForeignKey(
         "communities.Area", models.PROTECT, related_name="+", verbose_name="接收地"
     )
@@ -103,47 +75,82 @@ class PersonnelFile(Record):
         purpose = "人事档案的移交和接收（第六条第4项）"
         private: dict[str, str] = {}
         open = {
-            "transfer", "note", "area", "originals", "duplicates", "items", "pages", "reason",
-            "missing", "accepted_on", "accepted_by", "archive_number", "location", "remarks",
+            "transfer", "item", "area", "reason", "missing", "accepted_on", "accepted_by",
+            "archive_number", "location", "remarks",
         }  # fmt: skip
 
     def __str__(self) -> str:
-        return f"{self.note} {self.originals}+{self.duplicates} 卷 {self.items} 份"
+        return f"{self.item.handover} {self.item.counts}"
 
     @classmethod
-    def deliver(
-        cls, case: Transfer, *, by: User, carrier: str, delivered_on: date, originals: int,
-        duplicates: int, items: int, pages: int | None, missing: str,
-    ) -> str:  # fmt: skip
-        """第六条第4项: a note with the next number of this sender, and the file on it."""
-        note = DeliveryNote.objects.create(
-            enterprise_id=case.enterprise_id, receiver_id=str(case.archive_area_id),
-            year=delivered_on.year, delivered_on=delivered_on, carrier=carrier,
-            serial=Sequence.next(f"delivery/{case.enterprise_id}/{delivered_on.year}"),
-        )  # fmt: skip
+    def pack(
+        cls, handover: Handover, case: Transfer, *, by: User, counts: Counts, missing: str = ""
+    ) -> PersonnelFile:
+        """Put the file of CASE into a delivery that is being packed."""
+        if case.archive_area_id != handover.to_area_id:
+            raise Refused(
+                f"{case.retiree.name}的档案接收地不是{handover.receiver.name}，请另装一批。"
+            )
+        item = handovers.put_in(handover, by=by, counts=counts, case=case)
         file = cls.objects.filter(transfer=case).first() or cls(transfer=case)
-        file.note, file.originals, file.duplicates = note, originals, duplicates
-        file.items, file.pages, file.missing = items, pages, missing
-        file.area_id = note.receiver_id
+        file.item, file.missing, file.area_id = item, missing, str(case.archive_area_id)
         file.save()
-        return f"{note.number}，正本 {originals} 卷、副本 {duplicates} 卷、材料 {items} 份"
+        return file
+
+    @classmethod
+    def of(cls, case: Transfer) -> PersonnelFile:
+        """The file of CASE with its item and delivery."""
+        return cls.objects.select_related("item__handover").get(transfer=case)
+
+    # --- what the steps of the case do to it ---
+
+    @classmethod
+    def deliver(cls, case: Transfer, *, by: User, counts: Counts | None = None, missing: str = "",
+                **how: Any) -> str:  # fmt: skip
+        """第六条第4项: send it. Without COUNTS it lies in a delivery that was just sent as a whole."""
+        if counts is not None:
+            packed = HandoverItem.objects.filter(transfer=case, kind="personnel", state="waiting")
+            if packed.exists():
+                raise Refused("此人的档案已装入一批待移交档案，请在“档案移交”中随该批送出。")
+            handover = handovers.pack(
+                "personnel", by=by, sender=Desk("enterprise", enterprise=case.enterprise),
+                receiver=Desk("insurance", area=case.archive_area),
+            )  # fmt: skip
+            cls.pack(handover, case, by=by, counts=counts, missing=missing)
+            handovers.send(handover, by=by, announce=False, **how)  # the workflow does
+        item = cls.of(case).item
+        return f"{item.handover.number}，{item.counts}"
+
+    @classmethod
+    def come_back(cls, case: Transfer, *, by: User, code: str, reason: str) -> None:
+        """The agency returns it."""
+        handovers.send_back(cls.of(case).item, by=by, code=code, reason=reason)
+
+    @classmethod
+    def take_back(cls, case: Transfer, *, by: User, reason: str) -> None:
+        """The enterprise takes it back before it is received."""
+        handovers.take_back(cls.of(case).item, by=by, reason=reason)
 
     @classmethod
     def accept(
-        cls, case: Transfer, *, by: User, accepted_on: date, accepted_by: str,
-        archive_number: str, location: str, remarks: str,
+        cls, case: Transfer, *, by: User, got: Counts, accepted_on: date, accepted_by: str,
+        archive_number: str, location: str, remarks: str, difference: str = "",
     ) -> str:  # fmt: skip
         """The agency has checked the file against the note and gives it its own number."""
-        file = cls.objects.get(transfer=case)
+        file = cls.of(case)
+        handovers.accept(file.item, by=by, got=got, note=remarks, difference=difference)
+        taken = cls.objects.filter(area=file.area, archive_number=archive_number)
+        if taken.exclude(pk=file.pk).exists():
+            raise Refused(f"档案编号 {archive_number} 已使用，请换一个。")
         file.accepted_on, file.accepted_by = accepted_on, accepted_by
         file.archive_number, file.location, file.remarks = archive_number, location, remarks
-        file.area_id = str(case.archive_area_id)
         file.save()
         return f"档案编号 {archive_number}"
 
     @classmethod
     def unaccept(cls, case: Transfer, *, by: User, reason: str) -> None:
         """The agency takes its acceptance back."""
-        file = cls.objects.get(transfer=case)
+        file = cls.of(case)
+        handovers.reopen(file.item, by=by, reason=reason)
         file.accepted_on, file.accepted_by, file.archive_number = None, "", ""
         file.save()

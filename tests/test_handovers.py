@@ -33,7 +33,7 @@ from xianning.models import AuditEvent, Notice, Office, User
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-HOW = {"means": "person", "carrier": "许档员"}
+HOW: dict[str, Any] = {"means": "person", "carrier": "许档员"}
 SIX = Counts(1, 0, 26, 84)
 WHY = {"code": "missing", "reason": "缺招工登记表。"}
 

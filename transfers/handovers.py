@@ -69,8 +69,6 @@ def why_not_settle(item: HandoverItem, by: User) -> str | None:
         return f"此批{handover.get_state_display()}，不能查收。"
     if not handover.serves("to", by):
         return f"由接收方{handover.receiver_name}查收（{handover.spec.article}）。"
-    if handover.sent_by_id == by.pk:
-        return f"{handover.number}由您本人送出，须由他人查收（{handover.spec.article}）。"
     return None
 
 
@@ -200,7 +198,15 @@ def drop(handover: Handover, *, by: User) -> None:
 
 
 @transaction.atomic
-def send(handover: Handover, *, by: User, means: str, carrier: str, handed_on: date) -> Handover:
+def send(
+    handover: Handover,
+    *,
+    by: User,
+    means: str,
+    carrier: str,
+    handed_on: date,
+    announce: bool = True,
+) -> Handover:
     """Give it its number and the names of both sides; from now on it is the receiver's turn."""
     handover = lock(handover)
     if refusal := why_not_change(handover, by):
@@ -216,8 +222,11 @@ def send(handover: Handover, *, by: User, means: str, carrier: str, handed_on: d
     handover.state = State.SENT
     _save(handover, "送出")
     _note(handover, Verb.SEND, by, "from")
-    count = handover.items.count()
-    _tell(handover, "to", f"{handover.sender_name}送来{handover.number}（{count} 件），请查收。")
+    if announce:
+        count = handover.items.count()
+        _tell(
+            handover, "to", f"{handover.sender_name}送来{handover.number}（{count} 件），请查收。"
+        )
     return handover
 
 
@@ -229,6 +238,9 @@ def accept(
     item = _item(item)
     if refusal := why_not_settle(item, by):
         raise Refused(refusal)
+    if item.handover.sent_by_id == by.pk:
+        article = item.handover.spec.article
+        raise Refused(f"{item.handover.number}由您本人送出，须由他人查收（{article}）。")
     differs = differences(item.counts, got)
     if differs and not difference.strip():
         raise Refused(f"{item.name}：{'；'.join(differs)}。请说明差异，或退回移交方。")
@@ -249,9 +261,9 @@ def send_back(item: HandoverItem, *, by: User, code: str, reason: str) -> Handov
         raise Refused(refusal)
     item.state, item.code, item.reason = ItemState.RETURNED, code, reason.strip()[:300]
     item = _settle(item, Verb.SEND_BACK, by, "to")
-    _tell(item.handover, "from",
-          f"{item.handover.number}：{item.name}的{item.handover.spec.title}退回，"
-          f"{item.code_label}：{item.reason}", item.transfer)  # fmt: skip
+    if item.transfer is None:  # of a case the workflow tells
+        handover = item.handover
+        _tell(handover, "from", f"{handover.number}：“{item}”退回，{item.code_label}：{reason}")
     return item
 
 
@@ -407,8 +419,8 @@ def _note(
     )  # fmt: skip
 
 
-def _tell(handover: Handover, side: str, text: str, case: Transfer | None = None) -> None:
+def _tell(handover: Handover, side: str, text: str) -> None:
     Notice.objects.create(
         role=getattr(handover, f"{side}_role"), area_id=getattr(handover, f"{side}_area_id"),
-        enterprise_id=getattr(handover, f"{side}_enterprise_id"), text=text[:300], transfer=case,
+        enterprise_id=getattr(handover, f"{side}_enterprise_id"), text=text[:300],
     )  # fmt: skip
