@@ -206,6 +206,20 @@ RIGHTS_ANSWERS = {"copy": SEES["own_done"], "erase": VERIFIES["own"],
 COPY_ASKED = dict.fromkeys(CASES, _N) | {"own_done": _of("clerk")}  # he recorded the request
 CONSENT_SEES = {"own_done": SEES["own_done"], "county_done": SEES["county_done"]}
 CARD_DESKS = {"own_done": _of("community", "street"), "county_done": _of("community_county")}
+# 第六条第4项: a batch of files is its enterprise's alone until it is sent; its authority sees it.
+_OWN_BATCH = _of("clerk", "sasac", "auditor")
+DELIVERY_SEES = {
+    "packing": _OWN_BATCH, "sent": _OWN_BATCH | {"insurance"}, "late": _OWN_BATCH | {"insurance"},
+    "county": _of("clerk_county", "insurance_county", "sasac", "sasac_county", "auditor",
+                  "auditor_county"),
+}  # fmt: skip
+_BATCH_DEEDS = {
+    "packing/fill": "clerk", "packing/drop": "clerk", "packing/check": "", "sent/fill": "clerk",
+    "sent/check": "insurance", "sent/withdraw": "clerk", "sent/remind": "clerk",
+    "late/remind": "clerk", "county/check": "insurance_county", "county/withdraw": "clerk_county",
+}  # fmt: skip
+DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
+DELIVERY_READY = frozenset(_BATCH_DEEDS) - {"packing/check", "sent/fill", "sent/remind"}
 # 第六条: who keeps or receives each roster.
 ROSTER_ROLES = {
     "enterprises": _of("sasac", "hr", "enterprise", "auditor"),
@@ -257,6 +271,7 @@ def _case(
 
 
 _ENTERPRISE = _of("enterprise")
+_FILE_PEOPLE = _of("enterprise", "insurance", "sasac", "auditor")
 _SASAC, _HR, _SYSTEM = _of("sasac"), _of("hr"), _of("system_admin")
 _GRANTERS = _of("system_admin", "security_admin")
 
@@ -340,6 +355,17 @@ ROWS: dict[str, Row] = {
     "enterprises:import_detail": Row("第六条第1项", _SASAC, "GET POST", looks="no",
                                      sends=payloads.enterprise_rows),
     "enterprises:template": Row("第六条第1项", _SASAC),
+    # personnel files in batches
+    "archives:batches": Row("第六条第4项", _FILE_PEOPLE),
+    "archives:batch": Row("第六条第4项", _FILE_PEOPLE, "GET", "delivery", DELIVERY_SEES),
+    "archives:batch_paper": Row("第六条第4项", _FILE_PEOPLE, "POST", "delivery", DELIVERY_SEES,
+                                ready=frozenset(DELIVERY_SEES) - {"packing"}),
+    "archives:deed": Row("第六条第4项", _of("enterprise", "insurance"), "POST", "delivery",
+                         {key: DELIVERY_SEES[key.partition("/")[0]] for key in DELIVERY_ACTS},
+                         acts=DELIVERY_ACTS, ready=DELIVERY_READY, sends=payloads.delivery_deed),
+    "archives:pack": Row("第六条第4项", _ENTERPRISE, "POST", "case",
+                         {key: _FILED[key] for key in ("next_open", "sibling_open", "county_open")},
+                         sends=payloads.cards, in_body=True),
     # cases
     "transfers:list": Row("第六条", WORKERS),
     "transfers:search": Row("第六条", WORKERS, "POST", sends=payloads.search, writes=False),

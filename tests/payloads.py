@@ -160,6 +160,22 @@ def bulk(world: World, _actor: str, key: str) -> dict[str, Any]:
     return answers(world, "", key) | {"case": [world.id_of("case", case_key)], "answered": "1"}
 
 
+def delivery_deed(world: World, _actor: str, key: str) -> dict[str, Any]:
+    """What one side of a batch of files types: KEY is `batch/deed`."""
+    which, _, deed = key.partition("/")
+    today = timezone.localdate()
+    given: dict[str, Any] = {
+        "fill": {"send": "1", "means": "person", "carrier": "许档员", "handed_on": today},
+        "check": {"accepted_on": today, "accepted_by": "陶社保", "first_number": "2026-0001",
+                  "rest": "on"},
+        "withdraw": {"reason": "装错了。"},
+    }.get(deed, {})  # fmt: skip
+    for item in world.get("delivery", which).items.all():
+        counts = {"volumes": 1, "duplicates": 0, "pieces": 26, "pages": 84}
+        given = given | {f"{item.pk}-{name}": count for name, count in counts.items()}
+    return given
+
+
 def reason(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"code": "missing", "reason": "材料不全"}
 

@@ -8,12 +8,14 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from archives import batches
 from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
@@ -22,6 +24,7 @@ from transfers.imports import sessions
 from transfers.imports.checking import Report
 from transfers.imports.choices import SheetColumn
 from transfers.models import Consent, ImportBatch, Retiree, RightsRequest, Transfer
+from transfers.models.handovers import Counts
 from xianning import audit, demo, exports, serials, standards, vault, walk
 from xianning.models import (
     AccessLog,
@@ -186,6 +189,7 @@ def build(world: World) -> None:
     for number, (key, (line, at, member)) in enumerate(CASES.items()):
         _build_case(world, key, LINES[line], at, member, _NAMES[number])
     _build_papers(world)
+    _build_deliveries(world)
     _build_work(world)
     _build_offices(world)
     _build_rights(world)
@@ -276,6 +280,25 @@ def _build_papers(world: World) -> None:
         key: cases[key].scans.first()
         for key in ("own_done", "next_open", "sibling_open", "county_done")
     }
+
+
+def _build_deliveries(world: World) -> None:
+    """Batches of files of people who are not among CASES: one packed, one sent, one late."""
+    world.objects["delivery"] = {}
+    for key, line in (("packing", "own"), ("sent", "own"), ("late", "own"), ("county", "county")):
+        clerk, hr = world.users[LINES[line].clerk], world.users[LINES[line].hr]
+        enterprise = Enterprise.objects.get(offices__users=clerk)
+        values = values_for("qiye", LINES[line].community, name=f"批{key}")
+        case = walk.file_person(values, enterprise, clerk)
+        case = walk.to(case, "deliver", {"enterprise": clerk, "hr": hr})
+        batch = batches.pack([case], by=clerk)
+        item = batch.items.get()
+        batches.recount(item, by=clerk, counts=Counts(1, 0, 26, 84), missing="")
+        if key != "packing":
+            day = timezone.localdate() - timedelta(days=40 if key == "late" else 0)
+            how = {"means": "person", "carrier": "许档员", "handed_on": day}
+            batch = batches.send(batch, by=clerk, **how)
+        world.objects["delivery"][key] = batch
 
 
 def _build_work(world: World) -> None:

@@ -226,6 +226,7 @@ _grants = _roles("system_admin", "security_admin")
 _overseers = _roles("security_admin", "audit_admin", "auditor")
 _watchers = Rule(SIGNED_IN, "view_audit")
 _noticed = Rule(_CASES | ADMINISTRATORS)
+_files = _roles("enterprise", "insurance", "sasac", "auditor")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
 # One entry for each URL name; a URL without an entry is refused and fails the build.
@@ -287,6 +288,11 @@ REGISTRY: dict[str, Rule] = {
     "enterprises:import": _roles("sasac"),
     "enterprises:import_detail": _roles("sasac"),
     "enterprises:template": _roles("sasac"),
+    "archives:batches": _files,
+    "archives:batch": _files,
+    "archives:batch_paper": _files,
+    "archives:deed": _roles("enterprise", "insurance"),
+    "archives:pack": _roles("enterprise"),
     "transfers:list": _cases,
     "transfers:search": _cases,
     "transfers:detail": _cases,

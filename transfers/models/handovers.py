@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Count, F, Q
+from django.db.models import Count, F, OuterRef, Q, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
@@ -123,9 +124,12 @@ class HandoverQuerySet(models.QuerySet["Handover"]):
         return self.filter(state=Handover.State.SENT, due_on__lt=timezone.localdate())
 
     def counted(self) -> HandoverQuerySet:
-        """With `total` and `waiting`, the numbers of its items."""
-        waiting = Count("items", filter=Q(items__state=HandoverItem.State.WAITING))
-        return self.annotate(total=Count("items"), waiting=waiting)
+        """With `total` and `waiting`, the numbers of its items, counted for the rows shown only."""
+        items = HandoverItem.objects.filter(handover=OuterRef("pk")).order_by().values("handover")
+        number = Coalesce(Subquery(items.annotate(n=Count("pk")).values("n")), 0)
+        left = items.filter(state=HandoverItem.State.WAITING)
+        waiting = Coalesce(Subquery(left.annotate(n=Count("pk")).values("n")), 0)
+        return self.annotate(total=number, waiting=waiting)
 
 
 class Handover(Record):
