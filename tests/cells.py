@@ -228,7 +228,8 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     """Names of people and ids of objects, with the actors for whom they exist."""
     known = {name: SEES[case] for case, name in world.names.items()}
     tables = {
-        "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES, "rights": matrix.RIGHTS_SEES,
+        "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
+        "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "export": matrix.EXPORT_SEES, "enterprise": enterprise_knowers(),
         "office": {"far": NOBODY}, "user": {"far": NOBODY}, "grant": {"far": NOBODY},

@@ -164,15 +164,16 @@ def delivery_deed(world: World, _actor: str, key: str) -> dict[str, Any]:
     """What one side of a batch of files types: KEY is `batch/deed`."""
     which, _, deed = key.partition("/")
     today = timezone.localdate()
-    given: dict[str, Any] = {
+    typed: dict[str, dict[str, Any]] = {
         "fill": {"send": "1", "means": "person", "carrier": "许档员", "handed_on": today},
         "check": {"accepted_on": today, "accepted_by": "陶社保", "first_number": "2026-0001",
                   "rest": "on"},
         "withdraw": {"reason": "装错了。"},
-    }.get(deed, {})  # fmt: skip
+    }  # fmt: skip
+    given = dict(typed.get(deed, {}))
     for item in world.get("delivery", which).items.all():
         counts = {"volumes": 1, "duplicates": 0, "pieces": 26, "pages": 84}
-        given = given | {f"{item.pk}-{name}": count for name, count in counts.items()}
+        given |= {f"{item.pk}-{name}": count for name, count in counts.items()}
     return given
 
 

@@ -285,7 +285,7 @@ def _build_papers(world: World) -> None:
 def _build_deliveries(world: World) -> None:
     """Batches of files of people who are not among CASES: one packed, one sent, one late."""
     world.objects["delivery"] = {}
-    for key, line in (("packing", "own"), ("sent", "own"), ("late", "own"), ("county", "county")):
+    for key, line in (("sent", "own"), ("late", "own"), ("county", "county"), ("packing", "own")):
         clerk, hr = world.users[LINES[line].clerk], world.users[LINES[line].hr]
         enterprise = Enterprise.objects.get(offices__users=clerk)
         values = values_for("qiye", LINES[line].community, name=f"批{key}")
