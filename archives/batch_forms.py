@@ -33,10 +33,13 @@ class PackRow(CountsForm):
 
     leave = forms.BooleanField(label="移出此批", required=False)
 
-    def __init__(self, *args: Any, item: HandoverItem, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, item: HandoverItem, listed: Counts | None = None, **kwargs: Any
+    ) -> None:
         self.item = item
         missing = item.file.missing.replace("；", "\n")
-        start = {name: count or None for name, count in item.counts._asdict().items()}
+        counts = item.counts if item.pieces or listed is None else listed
+        start = {name: count or None for name, count in counts._asdict().items()}
         kwargs["initial"] = start | {"missing": missing, "duplicates": item.duplicates}
         kwargs["prefix"] = str(item.pk)
         super().__init__(*args, **kwargs)
@@ -50,7 +53,7 @@ class PackRow(CountsForm):
     def save(self, by: User) -> None:
         if self.cleaned_data["leave"]:
             batches.take_out(self.item, by=by)
-        elif self.has_changed():
+        elif self.has_changed() or self.counts != self.item.counts:
             missing = self.cleaned_data["missing"]
             batches.recount(self.item, by=by, counts=self.counts, missing=missing)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 
-from archives.models import PersonnelFile
+from archives.models import CatalogueEntry, PersonnelFile
 from transfers import handovers, workflow
 from transfers.models import Transfer
 from transfers.models.handovers import Counts, Desk, Handover, HandoverItem
@@ -97,9 +97,20 @@ def send(handover: Handover, *, by: User, **how: Any) -> Handover:
         raise Refused("此批的内容刚有变化，请核对后再送出。")
     if blank := [item.name for item in items if not item.pieces]:
         raise Refused(f"请先填写{'、'.join(blank[:5])}的档案材料份数。")
+    listed = CatalogueEntry.objects.counts_by_case(keys)
+    for item in items:
+        if differs := _differs_from_list(item, listed.get(item.transfer_id)):
+            raise Refused(f"{item.name}：档案目录与所填数量不一致：{differs}，请核对。")
     for item in items:
         _of_case(workflow.complete, item, workflow.DELIVER, by=by, announce=False)
     return handover
+
+
+def _differs_from_list(item: HandoverItem, listed: Counts | None) -> str:
+    """Where the catalogue counts other pieces or pages than the delivery; nothing without one."""
+    if listed is None or (listed.pieces, listed.pages) == (item.pieces, item.pages):
+        return ""
+    return f"目录 {listed.pieces} 份 {listed.pages} 页，填写 {item.pieces} 份 {item.pages} 页"
 
 
 @transaction.atomic

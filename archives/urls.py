@@ -4,13 +4,17 @@ from __future__ import annotations
 
 from django.urls import path
 
-from archives import views
+from archives import catalogue_views, views
 
 app_name = "archives"
 urlpatterns = [
+    path("catalogues/import/", catalogue_views.catalogue_import, name="catalogue_import"),
+    path("catalogues/template/", catalogue_views.catalogue_template, name="catalogue_template"),
+    path("catalogues/<uuid:pk>/", catalogue_views.catalogue, name="catalogue"),
+    path("catalogues/<uuid:pk>/paper/", catalogue_views.catalogue_paper, name="catalogue_paper"),
     path("batches/", views.batch_list, name="batches"),
     path("batches/pack/", views.pack, name="pack"),
     path("batches/<uuid:pk>/", views.batch, name="batch"),
-    path("batches/<uuid:pk>/paper/", views.batch_paper, name="batch_paper"),
+    path("batches/<uuid:pk>/paper/<slug:name>/", views.batch_paper, name="batch_paper"),
     path("batches/<uuid:pk>/<slug:name>/", views.deed, name="deed"),
 ]

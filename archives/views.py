@@ -15,14 +15,15 @@ from django.views.decorators.http import require_GET, require_POST
 from archives import batches, documents
 from archives.batch_forms import CheckPage, PackRow
 from archives.forms import SendForm
+from archives.models import CatalogueEntry
 from transfers import handovers, workflow
 from transfers.models import Transfer
 from transfers.models.handovers import Handover
-from transfers.papers import PAPERS
 from transfers.refusal import Refused
 from xianning import access
 from xianning.access import user_of
 from xianning.downloads import download
+from xianning.models import AccessLog
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
 
@@ -101,7 +102,10 @@ def _page(
         "is_late": handover.is_overdue and mine["from"],
     }  # fmt: skip
     if handover.state == State.PACKING and mine["from"]:
-        context["rows"] = [PackRow(item=item) for item in items]
+        listed = CatalogueEntry.objects.counts_by_case(item.transfer_id for item in items)
+        context["rows"] = [
+            PackRow(item=item, listed=listed.get(item.transfer_id)) for item in items
+        ]
         context["send_form"] = SendForm()
     if handover.state == State.SENT and mine["to"]:
         context["check"] = CheckPage(handover)
@@ -194,20 +198,31 @@ def deed(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
     return answer or redirect("archives:batch", handover.pk)
 
 
+# Name in the address → what it is called, and how it is made.
+PAPERS_OF_A_BATCH = {
+    "note": ("档案转递单", lambda handover: documents.delivery_note(handover)),
+    "roster": ("档案移交名册", lambda handover: documents.delivery_roster(handover)),
+}
+
+
 @require_POST
-def batch_paper(request: HttpRequest, pk: UUID) -> HttpResponse:
-    """转递单 of the batch; who printed it is on record for every person in it first."""
+def batch_paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
+    """A paper of the batch; who printed it is on record for every person in it first."""
     handover = _batch(request, pk)
+    if name not in PAPERS_OF_A_BATCH:
+        raise Http404
     if handover.state == State.PACKING:
-        messages.error(request, "送出后才能打印转递单。")
+        messages.error(request, "送出后才能打印。")
         return redirect("archives:batch", handover.pk)
+    title, make = PAPERS_OF_A_BATCH[name]
     for item in handover.items.select_related("transfer"):
-        if item.transfer is not None:
-            address = access.client_address(request)
-            PAPERS["delivery"].note(item.transfer, user_of(request), address=address)
+        AccessLog.write(
+            user_of(request), AccessLog.Kind.PAPER, title, transfer=item.transfer,
+            address=access.client_address(request),
+        )  # fmt: skip
     try:
-        data = documents.delivery_note(handover)
+        data = make(handover)
     except (Rejected, SandboxError) as reason:
         messages.error(request, str(reason))
         return redirect("archives:batch", handover.pk)
-    return download(data, f"档案转递单-{handover.number}.pdf", "application/pdf")
+    return download(data, f"{title}-{handover.number}.pdf", "application/pdf")

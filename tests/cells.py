@@ -93,7 +93,8 @@ class Asker:
         """Papers are empty: who may print is asked here, not what stands on the paper."""
         patch.setattr(Paper, "render", lambda *_: b"%PDF-1.7")
         patch.setattr(cards, "contact_cards_sheet", lambda *_, **__: b"%PDF-1.7")
-        patch.setattr(slips, "delivery_note", lambda *_: b"%PDF-1.7")
+        for name in ("delivery_note", "delivery_roster", "catalogue"):
+            patch.setattr(slips, name, lambda *_: b"%PDF-1.7")
         return self
 
     def client(self, actor: str) -> Client:

@@ -209,17 +209,28 @@ CARD_DESKS = {"own_done": _of("community", "street"), "county_done": _of("commun
 # 第六条第4项: a batch of files is its enterprise's alone until it is sent; its authority sees it.
 _OWN_BATCH = _of("clerk", "sasac", "auditor")
 DELIVERY_SEES = {
-    "packing": _OWN_BATCH, "sent": _OWN_BATCH | {"insurance"}, "late": _OWN_BATCH | {"insurance"},
+    "packing": _OWN_BATCH, "sent": _OWN_BATCH | {"insurance"}, "closed": _OWN_BATCH | {"insurance"},
     "county": _of("clerk_county", "insurance_county", "sasac", "sasac_county", "auditor",
                   "auditor_county"),
 }  # fmt: skip
 _BATCH_DEEDS = {
     "packing/fill": "clerk", "packing/drop": "clerk", "packing/check": "", "sent/fill": "clerk",
     "sent/check": "insurance", "sent/withdraw": "clerk", "sent/remind": "clerk",
-    "late/remind": "clerk", "county/check": "insurance_county", "county/withdraw": "clerk_county",
+    "closed/check": "insurance", "closed/withdraw": "clerk", "county/check": "insurance_county",
+    "county/withdraw": "clerk_county",
 }  # fmt: skip
+_BATCH_PAPERS = {
+    f"{key}/{name}": DELIVERY_SEES[key]
+    for key, name in (
+        ("packing", "note"),
+        ("sent", "note"),
+        ("sent", "roster"),
+        ("county", "roster"),
+    )
+}
+_CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
 DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
-DELIVERY_READY = frozenset(_BATCH_DEEDS) - {"packing/check", "sent/fill", "sent/remind"}
+DELIVERY_READY = _of("packing/drop", "sent/check", "sent/withdraw")
 # 第六条: who keeps or receives each roster.
 ROSTER_ROLES = {
     "enterprises": _of("sasac", "hr", "enterprise", "auditor"),
@@ -358,8 +369,15 @@ ROWS: dict[str, Row] = {
     # personnel files in batches
     "archives:batches": Row("第六条第4项", _FILE_PEOPLE),
     "archives:batch": Row("第六条第4项", _FILE_PEOPLE, "GET", "delivery", DELIVERY_SEES),
-    "archives:batch_paper": Row("第六条第4项", _FILE_PEOPLE, "POST", "delivery", DELIVERY_SEES,
-                                ready=frozenset(DELIVERY_SEES) - {"packing"}),
+    "archives:batch_paper": Row("第六条第4项", _FILE_PEOPLE, "POST", "delivery", _BATCH_PAPERS,
+                                ready=frozenset(_BATCH_PAPERS) - {"packing/note"}),
+    "archives:catalogue": _case("第六条第4项", _FILE_PEOPLE, "GET POST", _CATALOGUES, acts=_FILED,
+                                post_only=True, ready=_of("own_open", "next_open", "sibling_open"),
+                                sends=payloads.catalogue),
+    "archives:catalogue_paper": _case("第六条第4项", _FILE_PEOPLE, "POST", _CATALOGUES),
+    "archives:catalogue_import": Row("第六条第4项", _ENTERPRISE, "GET POST",
+                                     sends=payloads.catalogue_book, writes=False),
+    "archives:catalogue_template": Row("第六条第4项", _ENTERPRISE),
     "archives:deed": Row("第六条第4项", _of("enterprise", "insurance"), "POST", "delivery",
                          {key: DELIVERY_SEES[key.partition("/")[0]] for key in DELIVERY_ACTS},
                          acts=DELIVERY_ACTS, ready=DELIVERY_READY, sends=payloads.delivery_deed),

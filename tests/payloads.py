@@ -9,6 +9,7 @@ from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from archives import catalogues
 from enterprises import imports
 from tests import workbooks
 from tests.factories import values_for
@@ -175,6 +176,15 @@ def delivery_deed(world: World, _actor: str, key: str) -> dict[str, Any]:
         counts = {"volumes": 1, "duplicates": 0, "pieces": 26, "pages": 84}
         given |= {f"{item.pk}-{name}": count for name, count in counts.items()}
     return given
+
+
+def catalogue(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"line-TOTAL_FORMS": "1", "line-INITIAL_FORMS": "0", "line-0-category": "1",
+            "line-0-title": "职工登记表", "line-0-copies": "1", "line-0-pages": "4"}  # fmt: skip
+
+
+def catalogue_book(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"file": SimpleUploadedFile("目录.xlsx", catalogues.template(), XLSX)}
 
 
 def reason(_world: World, _actor: str, _key: str) -> dict[str, Any]:

@@ -232,11 +232,12 @@ class TestThePages:
     ) -> None:
         people = cases(2)
         handover, clerk = packed(people), sign_in("qiye")
-        url = reverse("archives:batch_paper", args=[handover.pk])
+        url = reverse("archives:batch_paper", args=[handover.pk, "note"])
         assert clerk.post(url).status_code == 302  # not sent: nothing to print
         assert not AccessLog.objects.filter(kind="paper").exists()
         batches.send(handover, by=user("qiye"), handed_on=timezone.localdate(), **HOW)
         assert clerk.post(url).content.startswith(b"%PDF")
+        assert clerk.post(url.replace("note", "burn")).status_code == 404
         logged = AccessLog.objects.filter(kind="paper").values_list("transfer", flat=True)
         assert set(logged) == {case.pk for case in people}
 
@@ -259,6 +260,53 @@ def test_files_for_two_agencies_are_two_batches() -> None:
         batches.pack(here + other, by=user("qiye"))
     with pytest.raises(Refused, match="没有选中"):
         batches.pack([], by=user("qiye"))
+
+
+@pytest.mark.django_db
+def test_what_cannot_be_packed_or_taken_back_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    (here, more), gone = cases(2), make_transfer(at="archives")
+    with pytest.raises(Refused, match=f"{gone.retiree.name}：“移交人事档案”已由"):
+        batches.pack([gone], by=user("qiye"))
+    handover = packed([here])
+    elsewhere = make_transfer(at="deliver", clerk="qiye_chibi")
+    with pytest.raises(Refused, match="的档案接收地不是"):
+        PersonnelFile.pack(handover, elsewhere, by=user("qiye"), counts=SIX)
+    monkeypatch.setattr(batches, "MOST_FILES", 1)
+    with pytest.raises(Refused, match="一批最多 1 份档案"):
+        batches.pack([more], by=user("qiye"))
+    handover = batches.send(handover, by=user("qiye"), handed_on=timezone.localdate(), **HOW)
+    batches.withdraw(handover, by=user("qiye"), reason="装错了。")
+    with pytest.raises(Refused, match="已撤回，不能撤回"):
+        batches.withdraw(handover, by=user("qiye"), reason="装错了。")
+
+
+@pytest.mark.django_db
+def test_what_was_taken_out_meanwhile_is_not_sent(monkeypatch: pytest.MonkeyPatch) -> None:
+    handover = packed(cases(2))
+    item = handover.items.get(position=1)
+    monkeypatch.setattr(
+        "archives.batches.handovers.lock_cases",
+        lambda _keys: batches.take_out(item, by=user("qiye")),
+    )
+    with pytest.raises(Refused, match="此批的内容刚有变化"):
+        batches.send(handover, by=user("qiye"), handed_on=timezone.localdate(), **HOW)
+
+
+@pytest.mark.django_db
+def test_one_number_is_given_once() -> None:
+    facts = {"accepted_on": timezone.localdate(), "accepted_by": "陶社保", "location": "",
+             "remarks": "", "archive_number": "2026-0001", "got": SIX}  # fmt: skip
+    first, second = (make_transfer(at="archives") for _ in range(2))
+    workflow.complete(first, "archives", by=user("shebao"), **facts)
+    with pytest.raises(Refused, match="档案编号 2026-0001 已使用"):
+        workflow.complete(second, "archives", by=user("shebao"), **facts)
+
+
+def test_numbers_run_on_from_the_last_digits() -> None:
+    numbers = batches.numbers_from("DA-2026-0099号")
+    assert [next(numbers) for _ in range(2)] == ["DA-2026-0099号", "DA-2026-0100号"]
+    with pytest.raises(Refused, match="须以数字结尾"):
+        next(batches.numbers_from("咸安"))
 
 
 @pytest.mark.django_db

@@ -8,23 +8,21 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
-from archives import batches
 from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
-from transfers import workflow
+from transfers import handovers, workflow
 from transfers.imports import sessions
 from transfers.imports.checking import Report
 from transfers.imports.choices import SheetColumn
 from transfers.models import Consent, ImportBatch, Retiree, RightsRequest, Transfer
-from transfers.models.handovers import Counts
+from transfers.models.handovers import Desk
 from xianning import audit, demo, exports, serials, standards, vault, walk
 from xianning.models import (
     AccessLog,
@@ -283,22 +281,21 @@ def _build_papers(world: World) -> None:
 
 
 def _build_deliveries(world: World) -> None:
-    """Batches of files of people who are not among CASES: one packed, one sent, one late."""
-    world.objects["delivery"] = {}
-    for key, line in (("sent", "own"), ("late", "own"), ("county", "county"), ("packing", "own")):
-        clerk, hr = world.users[LINES[line].clerk], world.users[LINES[line].hr]
-        enterprise = Enterprise.objects.get(offices__users=clerk)
-        values = values_for("qiye", LINES[line].community, name=f"批{key}")
-        case = walk.file_person(values, enterprise, clerk)
-        case = walk.to(case, "deliver", {"enterprise": clerk, "hr": hr})
-        batch = batches.pack([case], by=clerk)
-        item = batch.items.get()
-        batches.recount(item, by=clerk, counts=Counts(1, 0, 26, 84), missing="")
-        if key != "packing":
-            day = timezone.localdate() - timedelta(days=40 if key == "late" else 0)
-            how = {"means": "person", "carrier": "许档员", "handed_on": day}
-            batch = batches.send(batch, by=clerk, **how)
-        world.objects["delivery"][key] = batch
+    """The deliveries in which the files of CASES went, and one that is packed and still empty."""
+    cases = world.objects["case"]
+    world.objects["delivery"] = {
+        key: cases[case].personnel_file.item.handover
+        for key, case in (
+            ("sent", "own_archives"),
+            ("closed", "own_done"),
+            ("county", "county_done"),
+        )
+    }
+    case = cases["own_open"]
+    world.objects["delivery"]["packing"] = handovers.pack(
+        "personnel", by=world.users["clerk"], receiver=Desk("insurance", area=case.archive_area),
+        sender=Desk("enterprise", enterprise=case.enterprise),
+    )  # fmt: skip
 
 
 def _build_work(world: World) -> None:

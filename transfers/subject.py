@@ -17,7 +17,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from openpyxl import Workbook
 
-from archives.models import PersonnelFile
+from archives.models import CatalogueEntry, PersonnelFile
 from communities.models import Reception
 from party.models import PartyMove
 from transfers.models import (
@@ -168,7 +168,7 @@ def erase(
     )  # fmt: skip
 
 
-_FORGOTTEN = (Retiree, Reception, PersonnelFile, PartyMove, HandoverItem)
+_FORGOTTEN = (Retiree, Reception, PersonnelFile, PartyMove, HandoverItem, CatalogueEntry)
 
 
 def _drop_histories(person: Retiree, cases: list[Transfer]) -> int:
@@ -201,6 +201,7 @@ def _blank_texts(cases: list[Transfer]) -> int:
         (PersonnelFile.objects.filter(transfer__in=cases), ("missing", "remarks", "location")),
         (HandoverItem.objects.filter(transfer__in=cases).exclude(reason=""), ("reason",)),
         (HandoverTurn.objects.filter(item__transfer__in=cases).exclude(reason=""), ("reason",)),
+        (CatalogueEntry.objects.filter(transfer__in=cases), ("title", "remarks")),
         (PartyMove.objects.filter(transfer__in=cases), ("from_organization", "remarks")),
     ):
         count += rows.update(**dict.fromkeys(names, ERASED))
