@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from xianning.models import User
 
-SMALL = {"class": "form-control cell-number"}
+SMALL = "form-control cell-number"
 RETURNS = ("missing", "wrong_facts", "wrong_place", "not_signed", "other")
 
 
@@ -47,7 +47,7 @@ class PackRow(CountsForm):
         for name, field in self.fields.items():
             field.widget.attrs["aria-label"] = f"{item.name}：{field.label}"
             if name in Counts._fields:
-                field.widget.attrs["class"] = SMALL["class"]
+                field.widget.attrs["class"] = SMALL
         self.fields["missing"].widget.attrs |= {"class": "form-control", "rows": 1}
 
     def save(self, by: User) -> None:
@@ -80,9 +80,13 @@ class CheckRow(forms.Form):
         kwargs["prefix"] = str(item.pk)
         super().__init__(*args, **kwargs)
         for name, field in self.fields.items():
-            field.widget.attrs["aria-label"] = f"{item.name}：{field.label}"
-            if name in Counts._fields:
-                field.widget.attrs["class"] = SMALL["class"]
+            kind = "form-select" if name == "decision" else "form-control"
+            small = " cell-number" if name in Counts._fields else ""
+            field.widget.attrs |= {
+                "aria-label": f"{item.name}：{field.label}", "class": kind + small,
+            }  # fmt: skip
+            if not small and name != "decision":
+                field.widget.attrs["placeholder"] = field.label
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

@@ -108,14 +108,14 @@ ROSTER_COLUMNS = (
     Column("公民身份号码", 37, _person("id_number")),
     Column("出生年月", 17, _month("birth_date")),
     Column("退休年月", 17, _month("retired")),
-    Column("原工作单位", 44, _person("former_employer")),
+    Column("原工作单位", 42, _person("former_employer")),
     Column("正本（卷）", 12, lambda item: item.volumes),
     Column("副本（卷）", 12, lambda item: item.duplicates or "—"),
     Column("材料（份）", 12, lambda item: item.pieces),
     Column("页数", 12, lambda item: item.pages or "—"),
     Column("缺失材料及说明", 36, _file("missing")),
     Column("档案编号", 24, _file("archive_number")),
-    Column("备注", 19, lambda item: item.get_state_display() if item.code else ""),
+    Column("备注", 18, lambda item: item.get_state_display() if item.code else ""),
 )
 
 

@@ -294,7 +294,8 @@ def test_what_was_taken_out_meanwhile_is_not_sent(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.django_db
 def test_one_number_is_given_once() -> None:
-    facts = {"accepted_on": timezone.localdate(), "accepted_by": "陶社保", "location": "",
+    facts: dict[str, Any] = {
+        "accepted_on": timezone.localdate(), "accepted_by": "陶社保", "location": "",
              "remarks": "", "archive_number": "2026-0001", "got": SIX}  # fmt: skip
     first, second = (make_transfer(at="archives") for _ in range(2))
     workflow.complete(first, "archives", by=user("shebao"), **facts)
