@@ -26,5 +26,6 @@ ENTERPRISES = Roster(
     ),
     rows=lambda user: Enterprise.objects.visible_to(user).select_related("authority", "county"),
     roles=frozenset({"sasac", "hr", "enterprise", "auditor"}),
+    unit="家",
     signatures=("国资部门（盖章）：", "经办人：", "日期：　　年　　月　　日"),
 )  # fmt: skip

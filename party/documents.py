@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from xianning import pdf
 from xianning.models import Office
 from xianning.standards import in_capitals, month_in_capitals
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from party.models import PartyMove
 
 FULL_MEMBER = "01"
@@ -27,13 +29,23 @@ class Word(NamedTuple):
 
 def introduction_letter(move: PartyMove) -> pdf.Pdf:
     """Three slips; dues month and days of validity in capital numerals."""
+    return introduction_letters([move])
+
+
+def introduction_letters(moves: Sequence[PartyMove]) -> pdf.Pdf:
+    """The letters of MOVES, a sheet each."""
+    sheets = [_sheet(move) for move in moves]
+    return pdf.render("print/introduction_letter.html", {"sheets": sheets})
+
+
+def _sheet(move: PartyMove) -> dict[str, Any]:
     case = move.transfer
     person = case.retiree
     sender = Office.objects.filter(role="enterprise", enterprise=case.enterprise).first()
     full = person.political_status == FULL_MEMBER
     given = person.name + move.from_organization + move.to_organization
     reach = [getattr(sender, name, "") for name in ("address", "phone", "fax", "postcode")]
-    context = {
+    return {
         "move": move,
         "person": person,
         "age": person.age(move.issued_on),
@@ -53,4 +65,3 @@ def introduction_letter(move: PartyMove) -> pdf.Pdf:
                                   (11.0, 10.0, 9.0, 8.0), LETTER_LINES),
         "code": pdf.mark("LETTER", move.pk),
     }  # fmt: skip
-    return pdf.render("print/introduction_letter.html", context)

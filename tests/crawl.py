@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of
-from transfers.models import ImportBatch, RightsRequest
+from transfers.models import HandoverLetter, ImportBatch, RightsRequest
 from transfers.papers import PAPERS
 from transfers.workflow import STEPS
 from xianning import exports, privacy
@@ -47,6 +47,7 @@ class Things:
     session: uuid.UUID
     request: uuid.UUID
     consent: uuid.UUID
+    letter: uuid.UUID
 
     def neighbours(self) -> Things:
         """Ids of the same moments that nothing has."""
@@ -77,6 +78,11 @@ class Things:
                 asked_on=timezone.localdate(), recorded_by=clerk,
             ),
             "consent": case.consents.first(),
+            "letter": HandoverLetter.objects.create(
+                enterprise=case.enterprise, area_id=str(case.community_id), year=1990, issued_by=clerk,
+                serial=1 + HandoverLetter.objects.count(), issued_on=timezone.localdate(),
+                people=1, token=uuid.uuid4().hex,
+            ),
         }  # fmt: skip
         return cls(**{name: row.pk if row else uuid.uuid4() for name, row in found.items()})
 
@@ -87,7 +93,15 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "notice_read": [("$notice",)],
     "job": [("$job",)],
     "job_result": [("$job",)],
-    "roster": [("enterprises",), ("transfers",), ("archives",), ("ledger",), ("party",), ("x",)],
+    "roster": [
+        ("enterprises",),
+        ("transfers",),
+        ("archives",),
+        ("ledger",),
+        ("party",),
+        ("proof",),
+        ("x",),
+    ],
     "roster_export": [("transfers",)],
     "office_edit": [("$office",)],
     "user_edit": [("$user",)],
@@ -98,6 +112,8 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "enterprises:acknowledge": [("$enterprise",)],
     "transfers:bulk": [("verify",)],
     "transfers:pile": [("form",), ("notice",), ("card",)],
+    "transfers:letter_issue": [("$enterprise",)],
+    "transfers:letter": [("$letter",)],
     "transfers:import_detail": [("$batch",)],
     "transfers:import_columns": [("$batch",)],
     "transfers:detail": [("$case",)],

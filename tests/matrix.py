@@ -186,6 +186,7 @@ ENTERPRISE_READS = {key: _of("hr") for key in ("own", "sibling", "draft", "unrea
 JOB_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
 BATCH_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "county": _of("clerk_county"),
               "checked": _of("clerk")}  # fmt: skip
+LETTER_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
 NOTICE_SEES = {"hr": _of("hr"), "hr_county": _of("hr_county"), "clerk": _of("clerk"),
                "community": _of("community", "street")}  # fmt: skip
 _BOTH = _of("system_admin", "security_admin")
@@ -424,6 +425,12 @@ ROWS: dict[str, Row] = {
                           {f"{case}/form": _FILED[case]
                            for case in ("own_verify", "sibling_open", "child_verify", "county_open")},
                           sends=payloads.pile, in_body=True),
+    "transfers:letters": Row("第六条第5项", _ENTERPRISE),
+    "transfers:letter_issue": Row("第六条第5项", _ENTERPRISE, "POST", "enterprise",
+                                  {"own": _of("clerk"), "sibling": _of("clerk_sibling"),
+                                   "child": _of("clerk_child"), "county": _of("clerk_county")},
+                                  ready=_of("own", "sibling", "county"), sends=payloads.street),
+    "transfers:letter": Row("第六条第5项", _ENTERPRISE, "POST", "letter", LETTER_SEES),
     "transfers:add": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person),
     "transfers:import": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person_book),
     "transfers:import_list": Row("第六条第2项", _ENTERPRISE),

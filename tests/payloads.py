@@ -234,6 +234,12 @@ def pile(world: World, _actor: str, key: str) -> dict[str, Any]:
     return {"case": [world.id_of("case", key.partition("/")[0])], "confirmed": "1"}
 
 
+def street(world: World, _actor: str, key: str) -> dict[str, Any]:
+    """The street where somebody of the enterprise waits for his community."""
+    case = world.get("case", f"{key}_open" if key != "child" else "own_open")
+    return {"street": case.community.parent_id, "token": "once"}
+
+
 def card_number(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"number": "421202001005-2026-000001"}
 

@@ -44,8 +44,8 @@ class Route:
 # What is no random id and still stands in an address: a code known to everybody, and why.
 PUBLIC_CODES = {
     "communities:area_edit pk": ("421202001005", "statistical code of a division"),
-    "roster name": ("transfers", "one of five lists named in rosters.py"),
-    "roster_export name": ("transfers", "one of five lists named in rosters.py"),
+    "roster name": ("transfers", "one of six lists named in rosters.py"),
+    "roster_export name": ("transfers", "one of six lists named in rosters.py"),
     "transfers:paper name": ("form", "one of the papers named in papers.py"),
     "transfers:pile name": ("form", "one of the papers named in papers.py"),
 }

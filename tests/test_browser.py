@@ -23,7 +23,7 @@ from pypdf import PdfReader
 from communities.models import Area
 from enterprises.models import Enterprise
 from tests.factories import enterprise_of, make_transfer, staff_of
-from tests.workbooks import FIRST_ROW, WUHAN50, made_up_people, make_workbook, table
+from tests.workbooks import FIRST_ROW, WUHAN50, as_shown, made_up_people, make_workbook, table
 from transfers import notice, workflow
 from transfers.models import ImportBatch, Retiree, RightsRequest, StepEvent, Transfer
 from xianning import demo, exports, standards, walk
@@ -335,8 +335,7 @@ def read_back_the_rosters(
         sheet = load_workbook(book).active
         assert sheet is not None
         cells = [row for row in sheet.iter_rows() if any(c.value for c in row)]
-        assert {c.data_type for row in cells for c in row if c.value is not None} == {"s"}
-        values = [[c.value for c in row] for row in cells]
+        values = [[as_shown(c) for c in row] for row in cells]
         head = next(row for row in values if "企业名称" in row or "姓名" in row)
         place = head.index("企业名称") if "企业名称" in head else head.index("姓名")
         lines[title] = {row[place]: dict(zip(head, row, strict=True)) for row in values}
@@ -467,7 +466,7 @@ NO_PAGE = {
     "sign_out", "health", "notice_read", "communities:area_choices", "transfers:search",
     "transfers:scan", "transfers:paper", "transfers:template", "enterprises:template",
     "alive", "session_end", "sessions_end", "audit_export", "transfers:rights_copy",
-    "transfers:consent_withdraw",
+    "transfers:consent_withdraw", "transfers:letter", "transfers:letter_issue",
     # Their pages are walked through in test_browser_accounts.py.
     "account", "prove", "second_factor", "sessions", "setup", "sign_in_code",
 }  # fmt: skip
@@ -538,7 +537,12 @@ def pages_of_the_clerk(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("qiye", "job", (running.pk,)),
         Stop("qiye", "job_result", (gone.pk,), status=410),
         Stop("qiye", "rosters"),
-        *(Stop("qiye", "roster", (name,)) for name in ("enterprises", "transfers", "archives", "party")),
+        *(Stop("qiye", "roster", (name,))
+          for name in ("enterprises", "transfers", "archives", "party", "proof")),
+        Stop("qiye", "roster", ("proof",), do=(unfold, press("导出")), status=422,
+             also="roster_export"),
+        Stop("qiye", "transfers:letters"),
+        Stop("qiye", "transfers:letters", do=(press("制作通知书"),)),
         Stop("qiye", "roster", ("transfers",), do=(unfold, press("导出")), also="export"),
         Stop("qiye", "exports"),
         Stop("qiye", "roster", ("transfers",), status=422, also="roster_export",

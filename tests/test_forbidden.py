@@ -286,6 +286,7 @@ def test_the_rule_finds_each_way_past_the_history(text: str) -> None:
 # File and function → what is written there, and why no history is lost.
 # Tables with a history stand in capitals.
 BULK_WRITERS = {
+    "transfers/handover_letters.py _issue": "who was named in a letter, once each",
     "transfers/imports/choices.py save": "a meaning of a heading is forgotten; the audit has the act",
     "transfers/imports/sessions.py _write_blocks": "how far an import is",
     "transfers/imports/writing.py Writer._write_returning": "which versions undoing goes back to",

@@ -24,6 +24,7 @@ from tests.world import ACTORS, CASES, NOBODY, World, standing, undone
 from transfers import workflow
 from transfers.models import (
     Consent,
+    HandoverLetter,
     ImportBatch,
     PrintedPaper,
     Retiree,
@@ -194,6 +195,7 @@ VISIBLE: dict[str, tuple[type[Model], Mapping[str, frozenset[str]]]] = {
     "session": (SignInSession, matrix.SESSION_SEES), "export": (Export, matrix.EXPORT_SEES),
     "event": (AuditEvent, matrix.EVENT_SEES), "rights": (RightsRequest, matrix.RIGHTS_SEES),
     "consent": (Consent, matrix.CONSENT_SEES),
+    "letter": (HandoverLetter, matrix.LETTER_SEES),
 }  # fmt: skip
 OF_A_CASE = (PersonnelFile, Reception, PartyMove, Scan, PrintedPaper, AccessLog)
 
@@ -295,7 +297,7 @@ def test_a_roster_holds_what_exists_for_its_reader(db: World) -> None:
     for actor, user in _users(db):
         for name, roster in ROSTERS.items():
             if name != "enterprises":
-                column = "pk" if name == "transfers" else "transfer"
+                column = "pk" if name in ("transfers", "proof") else "transfer"
                 rows = set(map(str, roster.rows(user).values_list(column, flat=True)))
                 for key in ("own_done", "county_done"):
                     found = db.id_of("case", key) in rows

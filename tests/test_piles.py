@@ -13,11 +13,11 @@ from django.urls import reverse
 from django.utils import timezone
 from pypdf import PdfReader
 
-from tests.factories import make_many, make_transfer
-from transfers import piles
+from tests.factories import make_many, make_transfer, staff_of
+from transfers import piles, workflow
 from transfers.models import ImportBatch, PrintedPaper, PrintPile, Transfer
 from transfers.papers import PAPERS
-from xianning import jobs, vault
+from xianning import jobs, vault, walk
 from xianning.models import AccessLog, Job, Office, User
 
 if TYPE_CHECKING:
@@ -162,8 +162,50 @@ def test_foreign_cases_are_neither_printed_nor_named(
     assert answer.status_code == 422
     assert not any(word in answer.content.decode() for word in (*ids(cases), cases[0].number))
     assert ask("shequ", case=ids(cases)).status_code == 403
-    assert ask(paper="letter").status_code == 404
+    assert ask(paper="card").status_code == 404
+    assert ask(paper="letter", ready="delivery").status_code == 404
+    assert ask(paper="letter", ready="nothing").status_code == 404
     assert ask(case=["x"]).status_code == 404
+
+
+def test_what_waits_for_the_printer_is_counted_and_printed(
+    ask: Callable[..., Any], sign_in: Callable[[str], Client], cases: list[Transfer]
+) -> None:
+    make_transfer(at="deliver")  # signed already
+    clerk = User.objects.get(username="qiye")
+    counts = {each.key: each.count for each in piles.unprinted(clerk)}
+    assert (counts["form"], counts["notice"]) == ("5", "5")
+    answer = ask(ready="form", confirmed="1")
+    assert len(pages_of(answer, sign_in("qiye"))) == 15
+    counts = {each.key: each.count for each in piles.unprinted(clerk)}
+    assert (counts["form"], counts["notice"]) == ("0", "5")
+
+
+def test_letters_that_are_out_wait_for_the_printer_once_a_letter(
+    ask: Callable[..., Any], sign_in: Callable[[str], Client], people: dict[str, User]
+) -> None:
+    staff = staff_of("qiye")
+    clerk = staff["enterprise"]
+    out = sorted(
+        (make_transfer(at="party", party_member=True) for _ in range(2)), key=lambda c: c.pk
+    )
+    make_transfer(at="done", party_member=True)  # received: it needs no paper any more
+    make_transfer(at="letter", party_member=True)  # not issued yet
+    wanted = {each.key: each.count for each in piles.unprinted(clerk)}
+    assert wanted == {"form": "0", "notice": "0", "letter": "2"}
+    page = sign_in("qiye").get(reverse("transfers:letters")).content.decode()
+    assert 'name="ready" value="letter"' in page
+    answer = ask(paper="letter", ready="letter", confirmed="1")
+    texts = pages_of(answer, sign_in("qiye"))
+    assert len(texts) == 2
+    for case, text in zip(out, texts, strict=True):
+        assert "".join(case.retiree.name.split()) in text
+        assert "回执联" in text
+    assert {each.key: each.count for each in piles.unprinted(clerk)}["letter"] == "0"
+    workflow.withdraw(out[0], "letter", by=clerk, code="wrong_facts", reason="日期有误，重新开具。")
+    assert {each.key: each.count for each in piles.unprinted(clerk)}["letter"] == "0"
+    walk.to(Transfer.objects.get(pk=out[0].pk), "party", staff)
+    assert {each.key: each.count for each in piles.unprinted(clerk)}["letter"] == "1"
 
 
 def test_who_has_left_the_office_fetches_nothing(

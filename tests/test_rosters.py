@@ -5,8 +5,7 @@ from __future__ import annotations
 import io
 import re
 from dataclasses import dataclass
-from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -17,6 +16,7 @@ from pypdf import PdfReader
 
 from tests.factories import make_many, make_transfer
 from tests.test_documents import pages
+from tests.workbooks import as_shown
 from transfers.models import Transfer
 from xianning import exports, pdf, sheets_xlsx
 from xianning.models import AccessLog, Export, Job, User
@@ -57,16 +57,7 @@ def _sheet(
     _export, data = _made(name, username, clear=clear, reason=reason)
     sheet = load_workbook(io.BytesIO(data)).active
     assert sheet is not None
-    return [[_as_shown(cell) for cell in row] for row in sheet.iter_rows()]
-
-
-def _as_shown(cell: Any) -> object:
-    """The words a program shows for a cell of one of the formats that are used."""
-    if isinstance(cell.value, datetime):
-        return f"{cell.value:%Y-%m-%d}"[: 10 if "dd" in cell.number_format else 7]
-    if isinstance(cell.value, int | float):
-        return f"{cell.value:.2f}" if cell.number_format == "0.00" else f"{cell.value:.0f}"
-    return cell.value
+    return [[as_shown(cell) for cell in row] for row in sheet.iter_rows()]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -140,7 +131,7 @@ def test_days_and_counts_are_what_they_are_and_read_back_as_they_were(name: str)
     assert sheet is not None
     cells = dict(zip(roster.headings, sheet[4], strict=True))
     [shown] = list(roster.lines(roster.rows(user).order_by("pk")[:1], clear=False))
-    assert [_as_shown(cell) or "" for cell in sheet[4]] == shown
+    assert [as_shown(cell) or "" for cell in sheet[4]] == shown
     formats = {"0": "0", "0.00": "0.00", "yyyy\\-mm": "m", "yyyy\\-mm\\-dd": "d"}
     found = {
         heading: formats[cell.number_format]

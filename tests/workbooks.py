@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import random
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from openpyxl import Workbook
@@ -167,3 +168,12 @@ def _merge(sheet: Any, columns: tuple[tuple[str, str, str, str], ...]) -> None:
         if place > 1 and middle:
             top = 6 if leaf else 5
             sheet.merge_cells(start_row=top, end_row=7, start_column=place, end_column=place)
+
+
+def as_shown(cell: Any) -> Any:
+    """The words a program shows for a cell of one of the formats that are used."""
+    if isinstance(cell.value, datetime):
+        return f"{cell.value:%Y-%m-%d}"[: 10 if "dd" in cell.number_format else 7]
+    if isinstance(cell.value, int | float):
+        return f"{cell.value:.2f}" if cell.number_format == "0.00" else f"{cell.value:.0f}"
+    return cell.value

@@ -21,7 +21,15 @@ from transfers import handovers, workflow
 from transfers.imports import sessions
 from transfers.imports.checking import Report
 from transfers.imports.choices import SheetColumn
-from transfers.models import Consent, ImportBatch, Retiree, RightsRequest, Transfer
+from transfers.models import (
+    Consent,
+    HandoverLetter,
+    ImportBatch,
+    PrintedPaper,
+    Retiree,
+    RightsRequest,
+    Transfer,
+)
 from transfers.models.handovers import Desk
 from xianning import audit, demo, exports, serials, standards, vault, walk
 from xianning.models import (
@@ -188,6 +196,7 @@ def build(world: World) -> None:
         _build_case(world, key, LINES[line], at, member, _NAMES[number])
     _build_papers(world)
     _build_deliveries(world)
+    _build_letters(world)
     _build_work(world)
     _build_offices(world)
     _build_rights(world)
@@ -323,6 +332,25 @@ def _build_work(world: World) -> None:
     world.objects["notice"] = {
         key: Notice.objects.create(text=f"给{key}的通知", **desk) for key, desk in desks.items()
     }
+
+
+def _build_letters(world: World) -> None:
+    """移交通知书 that name one person each."""
+    cases = world.objects["case"]
+    world.objects["letter"] = {}
+    for key, line, clerk in (
+        ("own", "own_done", "clerk"),
+        ("county", "county_done", "clerk_county"),
+    ):
+        case, user = cases[line], world.users[clerk]
+        letter = HandoverLetter.objects.create(
+            enterprise=case.enterprise, area=case.community.parent, year=1990, serial=1,
+            issued_on=timezone.localdate(), issued_by=user, people=1, token=key,
+        )  # fmt: skip
+        PrintedPaper.objects.create(
+            transfer=case, paper="handover", version=letter.number, printed_by=user
+        )
+        world.objects["letter"][key] = letter
 
 
 def checked_batch(enterprise: Enterprise, by: User) -> ImportBatch:

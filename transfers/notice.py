@@ -28,6 +28,11 @@ class Section(NamedTuple):
     title: str
     text: str
 
+    @property
+    def number(self) -> str:
+        """Its number in the order of official letters (GB/T 9704): 一、 二、"""
+        return "一二三四五六七八九十"[sections().index(self)]
+
 
 def sections() -> list[Section]:
     """What 第十七条 of the law asks for, in its order."""
@@ -49,12 +54,12 @@ def sections() -> list[Section]:
 
 
 def privacy_notice(case: Transfer) -> pdf.Pdf:
-    """The notice with the slip of consent, one A4 page."""
+    """The notice with the slip of consent, both sides of an A4 sheet."""
     return privacy_notices([case])
 
 
 def privacy_notices(cases: Sequence[Transfer]) -> pdf.Pdf:
-    """The notices of CASES, a page each."""
+    """The notices of CASES, a sheet each."""
     offices = Office.objects.filter(
         role="enterprise", enterprise__in={case.enterprise_id for case in cases}
     )

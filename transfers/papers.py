@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import messages
+from django.db.models import CharField, Exists, OuterRef, Q, QuerySet, Subquery, Value
+from django.db.models.functions import Cast, Concat
 from django.urls import reverse
 
 from archives.documents import delivery_note
 from archives.models import PersonnelFile
 from communities.documents import contact_card, contact_cards_sheet
 from communities.models import Reception
-from party.documents import introduction_letter
+from party.documents import introduction_letter, introduction_letters
 from party.models import PartyMove
 from transfers import notice, workflow
 from transfers.documents import basic_information_form, basic_information_forms
-from transfers.models import PrintedPaper
+from transfers.models import PrintedPaper, Transfer
 from transfers.notice import privacy_notice, privacy_notices
 from xianning import access
 from xianning.access import user_of
@@ -27,7 +29,6 @@ from xianning.pdf import HOLE
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-    from transfers.models import Transfer
     from xianning.models import User
     from xianning.pdf import Pdf
 
@@ -37,7 +38,8 @@ class Paper:
     """One row: a paper, the role that prints it, and why it cannot be printed yet.
 
     PILE makes the papers of many cases as one file, where they are printed in piles; VERSION tells
-    which version of the paper a case has now.
+    which version of the paper a case has now, and VERSION_IN_DB is the same asked of the database.
+    READY narrows cases to those that want the paper now.
     """
 
     title: str
@@ -47,6 +49,8 @@ class Paper:
     make: Callable[[Transfer, HttpRequest], Pdf]
     pile: Callable[[Sequence[Transfer]], Pdf] | None = None
     version: Callable[[Transfer], str] = lambda _case: ""
+    version_in_db: Any = None
+    ready: Callable[[User], Q] | None = None
 
     def concerns(self, case: Transfer, user: User) -> bool:
         """Whether USER's office prints this paper for this case."""
@@ -120,6 +124,40 @@ def _card_is_issued(case: Transfer) -> str | None:
     return None if entry and entry.card else "街道社区接收后才能打印。"
 
 
+def _letter_of(case: Transfer) -> PartyMove:
+    return PartyMove.objects.select_related("transfer__retiree").get(transfer=case, voided_at=None)
+
+
+def _letters(cases: Sequence[Transfer]) -> Pdf:
+    return introduction_letters([_letter_of(case) for case in cases])
+
+
+def _letter_version(case: Transfer) -> str:
+    move = PartyMove.objects.filter(transfer=case, voided_at=None).first()
+    return f"{move.year}-{move.serial}" if move else ""
+
+
+def _standing_letter() -> QuerySet[PartyMove]:
+    return PartyMove.objects.filter(transfer=OuterRef("pk"), voided_at=None)
+
+
+# In a subquery of a subquery: the version of the letter of the case that is asked for.
+_LETTER_IN_DB = Subquery(
+    PartyMove.objects.filter(transfer=OuterRef(OuterRef("pk")), voided_at=None).values(
+        version=Concat(Cast("year", CharField()), Value("-"), Cast("serial", CharField()))
+    )[:1]
+)
+
+
+def _waits_for_form(user: User) -> Q:
+    return Q(pk__in=workflow.waiting(user, workflow.CONFIRM).values("transfer_id"))
+
+
+def _letter_is_out(_user: User) -> Q:
+    """Issued and not yet received: a letter that was received needs no paper any more."""
+    return Q(Exists(_standing_letter().filter(accepted_on=None)), state=Transfer.State.OPEN)
+
+
 def _entry(case: Transfer) -> Reception:
     return Reception.objects.select_related("transfer__retiree", "community").get(transfer=case)
 
@@ -133,11 +171,14 @@ PAPERS: dict[str, Paper] = {
         "《基本信息表》", "第六条第3项", "enterprise", _form_is_ready,
         lambda case, _request: basic_information_form(case),
         pile=basic_information_forms, version=lambda case: str(case.form_version),
+        version_in_db=Cast(OuterRef("form_version"), CharField(max_length=20)),
+        ready=_waits_for_form,
     ),
     "notice": Paper(
         "《个人信息告知书》和单独同意书", "第十一条", "enterprise", lambda _case: None,
         lambda case, _request: privacy_notice(case),
         pile=privacy_notices, version=lambda _case: notice.VERSION,
+        version_in_db=Value(notice.VERSION), ready=_waits_for_form,
     ),
     "delivery": Paper(
         "档案转递单", "第六条第4项", "enterprise", _file_is_sent,
@@ -153,9 +194,8 @@ PAPERS: dict[str, Paper] = {
     ),
     "letter": Paper(
         "党员组织关系介绍信", "第六条第6项", "enterprise", _letter_is_issued,
-        lambda case, _request: introduction_letter(
-            PartyMove.objects.get(transfer=case, voided_at=None)
-        ),
+        lambda case, _request: introduction_letter(_letter_of(case)),
+        pile=_letters, version=_letter_version, version_in_db=_LETTER_IN_DB, ready=_letter_is_out,
     ),
 }  # fmt: skip
 
@@ -164,4 +204,4 @@ def piled(step: str) -> list[tuple[str, Paper]]:
     """Papers that are printed in piles for those who wait at STEP, with their names."""
     if step != workflow.CONFIRM:
         return []
-    return [(key, sheet) for key, sheet in PAPERS.items() if sheet.pile]
+    return [(key, sheet) for key, sheet in PAPERS.items() if sheet.ready is _waits_for_form]

@@ -45,7 +45,9 @@ def pile(request: HttpRequest, name: str) -> HttpResponse:
 def _choice(given: QueryDict) -> piles.Choice:
     """For whom, as the page says. What is no id or no step is 404: no page of ours sends it."""
     waiting = given.get("waiting", "")
-    if waiting and waiting not in STEPS:
+    ready = given.get("ready", "")
+    known = not ready or (ready in PAPERS and PAPERS[ready].ready)
+    if (waiting and waiting not in STEPS) or not known:
         raise Http404
     try:
         return piles.Choice(
@@ -53,6 +55,7 @@ def _choice(given: QueryDict) -> piles.Choice:
             waiting,
             _id(given.get("enterprise")),
             _id(given.get("batch")),
+            ready,
         )
     except ValueError:
         raise Http404 from None

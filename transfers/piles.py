@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.db import IntegrityError, transaction
-from django.db.models import CharField, Exists, OuterRef, Value
-from django.db.models.functions import Cast
+from django.db.models import Exists, OuterRef
 from django.urls import reverse
 from django.utils import timezone
 from pypdf import PdfWriter
 
-from transfers import notice, workflow
+from transfers import workflow
 from transfers.models import ImportBatch, PrintedPaper, PrintPile, Transfer
 from transfers.papers import PAPERS
 from xianning import access, jobs, vault, watch
@@ -40,16 +39,12 @@ LIMIT = 1000  # people of one pile
 REFUSED_SHOWN = 20
 FOLDER = "piles"
 _WITH = ("retiree", "enterprise__county", "community", "party_area")
-# The present version of a paper, asked for in the database.
-_VERSIONS: dict[str, Any] = {
-    "form": Cast(OuterRef("form_version"), CharField(max_length=20)),
-    "notice": Value(notice.VERSION),
-}
 
 
 @dataclass(frozen=True)
 class Choice:
-    """For whom a paper is wanted: all who wait at a step, those of a batch, or ticked cases.
+    """For whom a paper is wanted: all who wait at a step, all who want the paper READY, those of a
+    batch, or ticked cases.
 
     The first that is given counts; ENTERPRISE narrows those who wait.
     """
@@ -58,6 +53,7 @@ class Choice:
     waiting: str = ""
     enterprise: UUID | None = None
     batch: UUID | None = None
+    ready: str = ""  # a key of PAPERS
 
     def seen_by(self, user: User) -> Choice:
         """What of it USER may know of: a page repeats no other ids."""
@@ -68,6 +64,7 @@ class Choice:
             self.waiting,
             self.enterprise if self.enterprise in mine else None,
             self.batch if self.batch and batches.filter(pk=self.batch).exists() else None,
+            self.ready,
         )
 
     def cases(self, user: User) -> QuerySet[Transfer]:
@@ -79,6 +76,10 @@ class Choice:
             rows = rows.filter(pk__in=workflow.waiting(user, self.waiting).values("transfer_id"))
             if self.enterprise:
                 rows = rows.filter(enterprise=self.enterprise)
+        elif self.ready:
+            wants = PAPERS[self.ready].ready
+            assert wants
+            rows = rows.filter(wants(user))
         elif self.batch:
             rows = rows.filter(batch=self.batch)
         else:
@@ -104,9 +105,7 @@ class Plan:
 def plan(sheet: Paper, choice: Choice, user: User, *, again: bool) -> Plan:
     """Whom a pile of SHEET would hold; AGAIN prints also what was printed in this version."""
     rows = choice.cases(user).select_related(*_WITH)
-    before = PrintedPaper.objects.filter(
-        transfer=OuterRef("pk"), paper=sheet.key, version=_VERSIONS[sheet.key]
-    )
+    before = _printings(sheet)
     wanted = list((rows if again else rows.exclude(Exists(before)))[: LIMIT + 1])
     cases, refused = [], []
     for case in wanted[:LIMIT]:
@@ -118,6 +117,36 @@ def plan(sheet: Paper, choice: Choice, user: User, *, again: bool) -> Plan:
         cases, refused[:REFUSED_SHOWN], len(refused),
         capped(choice.cases(user).filter(Exists(before)), LIMIT), len(wanted) > LIMIT,
     )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Unprinted:
+    """Of how many people a paper is wanted and not printed in its present version."""
+
+    key: str
+    sheet: Paper
+    count: str  # up to the size of a pile: `7` or `1000+`
+
+
+def unprinted(user: User) -> list[Unprinted]:
+    """Papers that wait for USER's printer."""
+    return [
+        Unprinted(
+            key, sheet,
+            capped(
+                Choice(ready=key).cases(user).filter(~Exists(_printings(sheet))).order_by(), LIMIT
+            ),
+        )
+        for key, sheet in PAPERS.items()
+        if sheet.ready and sheet.role == "enterprise"
+    ]  # fmt: skip
+
+
+def _printings(sheet: Paper) -> QuerySet[PrintedPaper]:
+    """Printings of the present version of SHEET for the case that is asked for."""
+    return PrintedPaper.objects.filter(
+        transfer=OuterRef("pk"), paper=sheet.key, version=sheet.version_in_db
+    )
 
 
 def ask(user: User, sheet: Paper, cases: Iterable[Transfer], token: str) -> Job:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from transfers import act_views, pile_views, rights_views, trace_views, views
+from transfers import act_views, letter_views, pile_views, rights_views, trace_views, views
 from transfers.import_urls import urlpatterns as import_urls
 from transfers.workflow import STEPS
 
@@ -30,6 +30,9 @@ urlpatterns = [
     path("add/", views.add, name="add"),
     path("bulk/<step:key>/", act_views.bulk, name="bulk"),
     path("pile/<slug:name>/", pile_views.pile, name="pile"),
+    path("letters/", letter_views.letters, name="letters"),
+    path("letters/for/<uuid:pk>/", letter_views.letter_issue, name="letter_issue"),
+    path("letters/<uuid:pk>/", letter_views.letter, name="letter"),
     *import_urls,
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/edit/", views.edit, name="edit"),

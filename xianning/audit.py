@@ -89,6 +89,7 @@ ACTIONS: dict[str, str] = {
     "export_approved": "核准导出",
     "export_refused": "不予核准导出",
     "export_made": "制成导出文件",
+    "handover_letter": "制作移交通知书",
     "export_fetched": "下载导出文件",
     "export_expired": "导出文件失效",
     "leak_traced": "追查泄露",

@@ -97,7 +97,7 @@ def _page(request: HttpRequest, found: Export, form: AnswerForm, status: int = 2
         "export": found,
         "roster": giving.ROSTERS[found.roster],
         "format": giving.FORMATS[found.format],
-        "days": giving.days_in_words(found.filters),
+        "days": giving.in_words(found.filters),
         "places": giving.places_in_words(found.filters),
         "is_mine": found.owner_id == user.pk,
         "job": found.job,

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -26,21 +27,20 @@ from enterprises.models import Enterprise
 from enterprises.rosters import ENTERPRISES
 from party.rosters import PARTY
 from transfers.models import Transfer
+from transfers.proof import PROOF
 from transfers.rosters import TRANSFERS
 from xianning import access, audit, jobs, serials, vault, watch
 from xianning.models import AccessLog, Export, ExportedPerson, Job, Notice, User
 from xianning.privacy import NotReadable
 from xianning.roles import ROLES
-from xianning.roster import Made, Roster
+from xianning.roster import Made, Part, Roster, pages_of, workbook_of
 from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
-    from uuid import UUID
-
     from django.db.models import QuerySet
 
 ROSTERS: dict[str, Roster] = {
-    roster.name: roster for roster in (ENTERPRISES, TRANSFERS, ARCHIVES, LEDGER, PARTY)
+    roster.name: roster for roster in (ENTERPRISES, TRANSFERS, ARCHIVES, LEDGER, PARTY, PROOF)
 }
 FORMATS = {"xlsx": "Excel 工作簿", "pdf": "PDF 文件"}
 PDF_LIMIT, XLSX_LIMIT = 20_000, 200_000
@@ -57,7 +57,10 @@ class Refused(Exception):
 
 @dataclass(frozen=True)
 class Wish:
-    """What somebody wants to give out, and why; SINCE and UNTIL narrow it by the day of filing."""
+    """What somebody wants to give out, and why.
+
+    SINCE and UNTIL narrow it by the day of filing, ENTERPRISE to the cases of one.
+    """
 
     roster: Roster
     format: str
@@ -65,12 +68,13 @@ class Wish:
     reason: str = ""
     since: date | None = None
     until: date | None = None
+    enterprise: UUID | None = None
 
     @property
-    def days(self) -> dict[str, str]:
-        """The days as they are kept: ISO dates, only those that are given."""
-        given = {"since": self.since, "until": self.until}
-        return {name: day.isoformat() for name, day in given.items() if day}
+    def narrowing(self) -> dict[str, str]:
+        """What narrows it, as it is kept: ISO dates and an id, only those that are given."""
+        given = {"since": self.since, "until": self.until, "enterprise": self.enterprise}
+        return {name: str(value) for name, value in given.items() if value}
 
 
 # --- who may ------------------------------------------------------------------------------------
@@ -143,22 +147,26 @@ def _handed_out_in_slices(user: User, wish: Wish) -> int:
         asked_at__gt=timezone.now() - timedelta(days=1),
         state__in=(State.APPROVED, State.MADE, State.FETCHED, State.EXPIRED),
     )  # fmt: skip
-    other = [row for row in lately.only("rows", "filters") if _days(row.filters) != wish.days]
+    other = [
+        row for row in lately.only("rows", "filters") if _narrowing(row.filters) != wish.narrowing
+    ]
     return sum(row.rows for row in other)
 
 
 # --- rows ---------------------------------------------------------------------------------------
 
 
-def rows_of(user: User, roster: Roster, days: dict[str, str]) -> QuerySet[Any]:
-    """The rows of ROSTER that USER sees, of cases filed on the DAYS `since` … `until`."""
+def rows_of(user: User, roster: Roster, narrowing: dict[str, str]) -> QuerySet[Any]:
+    """The rows of ROSTER that USER sees: of cases filed `since` … `until`, of one `enterprise`."""
     rows = roster.rows(user)
     column = _filed_at(roster)
-    if since := days.get("since"):
+    if since := narrowing.get("since"):
         rows = rows.filter(**{f"{column}__gte": _midnight(date.fromisoformat(since))})
-    if until := days.get("until"):
+    if until := narrowing.get("until"):
         after = date.fromisoformat(until) + timedelta(days=1)
         rows = rows.filter(**{f"{column}__lt": _midnight(after)})
+    if enterprise := narrowing.get("enterprise"):
+        rows = rows.filter(**{column.replace("filed_at", "enterprise"): enterprise})
     return rows
 
 
@@ -168,23 +176,26 @@ def is_dated(roster: Roster) -> bool:
 
 
 def _filed_at(roster: Roster) -> str:
-    return "filed_at" if roster.name == TRANSFERS.name else "transfer__filed_at"
+    of_cases = roster.name in (TRANSFERS.name, PROOF.name)
+    return "filed_at" if of_cases else "transfer__filed_at"
 
 
 def _midnight(day: date) -> datetime:
     return timezone.make_aware(datetime.combine(day, time.min))
 
 
-def _days(filters: dict[str, Any]) -> dict[str, str]:
-    return {name: filters[name] for name in ("since", "until") if filters.get(name)}
+def _narrowing(filters: dict[str, Any]) -> dict[str, str]:
+    return {name: filters[name] for name in ("since", "until", "enterprise") if filters.get(name)}
 
 
-def days_in_words(filters: dict[str, Any]) -> str:
-    """`建案日期 2026-01-01 至 2026-06-30`, or that nothing is narrowed."""
-    days = _days(filters)
-    if not days:
+def in_words(filters: dict[str, Any]) -> str:
+    """`建案日期 2026-01-01 至 2026-06-30`, the enterprise, or that nothing is narrowed."""
+    given = _narrowing(filters)
+    if not given:
         return "全部"
-    return f"建案日期 {days.get('since', '最早')} 至 {days.get('until', '今天')}"
+    if enterprise := given.get("enterprise"):
+        return str(Enterprise.objects.get(pk=enterprise))
+    return f"建案日期 {given.get('since', '最早')} 至 {given.get('until', '今天')}"
 
 
 def places_in_words(filters: dict[str, Any]) -> list[str]:
@@ -214,7 +225,11 @@ def ask(
     """
     if refusal := why_not(user, wish.roster, clear=wish.clear, reason=wish.reason):
         raise Refused(refusal)
-    facts = f"{user.pk}|{wish.roster.name}|{wish.format}|{wish.clear}|{wish.reason}|{wish.days}"
+    if wish.roster.parts and wish.enterprise is None:
+        raise Refused("请选择移交单位：证明材料按单位制作。")
+    facts = (
+        f"{user.pk}|{wish.roster.name}|{wish.format}|{wish.clear}|{wish.reason}|{wish.narrowing}"
+    )
     serial = serials.new(f"{facts}|{token}" if token else "")
     if known := Export.objects.filter(owner=user, serial=serial).first():
         return known
@@ -231,10 +246,10 @@ def ask(
 def _write(user: User, wish: Wish, serial: str, address: str, queue: bool) -> Export:
     """The rows of a new export, in the present transaction. Raises Refused over the limit."""
     User.objects.select_for_update(no_key=True).get(pk=user.pk)  # slices are counted one by one
-    filters = {**wish.days, "places": _places(user)}
-    rows = rows_of(user, wish.roster, wish.days).order_by().count()
+    filters = {**wish.narrowing, "places": _places(user)}
+    rows = rows_of(user, wish.roster, wish.narrowing).order_by().count()
     _refuse_too_many(rows, wish.format)
-    words = f"，{days_in_words(filters)}" if wish.days else ""
+    words = f"，{in_words(filters)}" if wish.narrowing else ""
     what = f"{wish.roster.title}（{_kind(wish.clear)}{words}），编号 {serial}"
     trace = AccessLog.write(
         user, AccessLog.Kind.EXPORT, what, reason=wish.reason, rows=rows, address=address
@@ -348,7 +363,7 @@ def make(export: Export, tell: Callable[[int, int], None]) -> File:
     if refusal := why_not_give(export):
         raise Refused(refusal)
     owner, roster = User.objects.get(pk=export.owner_id), ROSTERS[export.roster]
-    rows = rows_of(owner, roster, _days(export.filters))
+    rows = rows_of(owner, roster, _narrowing(export.filters))
     count = rows.order_by().count()
     _refuse_too_many(count, export.format)
     _refuse_growth(export, count)
@@ -356,8 +371,11 @@ def make(export: Export, tell: Callable[[int, int], None]) -> File:
     entry = export.log
     made = Made(owner.full_name, entry.office_name, entry.at, export.serial, export.clear)
     lines = _noted(rows.order_by("pk").iterator(chunk_size=1000), people)
-    write = roster.to_xlsx if export.format == "xlsx" else roster.to_pdf
-    data = write(lines, made, lambda done: tell(done, count))
+    parts: list[Part] = [(roster, lines)]
+    if roster.parts:
+        parts = roster.parts(owner, UUID(export.filters["enterprise"]), lines)
+    write = workbook_of if export.format == "xlsx" else pages_of
+    data = write(parts, made, lambda done: tell(done, count), title_of(export))
     return File(data, list(people), count)
 
 
@@ -399,7 +417,7 @@ def keep(export: Export, file: File, state: str = State.MADE) -> None:
         "export_made", user=export.owner, object=export, area=export.log.area_id,
         facts={
             "serial": export.serial, "roster": export.roster, "format": export.format,
-            "clear": export.clear, "rows": export.rows, "days": _days(export.filters),
+            "clear": export.clear, "rows": export.rows, "days": _narrowing(export.filters),
             "sha256": export.sha256, "log": str(export.log_id),
         },
     )  # fmt: skip
@@ -430,10 +448,17 @@ def run(progress: jobs.Progress, *, export: str) -> jobs.Result:
     return jobs.Result(file.data, file_name(wanted))
 
 
+def title_of(export: Export) -> str:
+    """What the file is called: the roster, or what is made of it for one enterprise."""
+    roster = ROSTERS[export.roster]
+    if not roster.parts:
+        return roster.title
+    return f"移交完成证明材料（{Enterprise.objects.get(pk=export.filters['enterprise']).name}）"
+
+
 def file_name(export: Export) -> str:
     day = timezone.localtime(export.log.at)
-    title = ROSTERS[export.roster].title
-    return f"{title}-{day:%Y%m%d}-{export.serial}.{export.format}"
+    return f"{title_of(export)}-{day:%Y%m%d}-{export.serial}.{export.format}"
 
 
 # --- fetching -----------------------------------------------------------------------------------

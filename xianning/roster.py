@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import lru_cache
@@ -14,11 +16,14 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from pypdf import PdfReader, PdfWriter
 
 from xianning import pdf, sheets_pdf, sheets_xlsx, workbook
 from xianning.privacy import mask
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.db.models import QuerySet
     from django.db.models.options import Options
 
@@ -137,6 +142,9 @@ class Roster:
     roles: frozenset[str]
     signatures: tuple[str, ...] = ()
     note: str = ""
+    unit: str = "人"
+    # What a file of it holds for one enterprise, when that is more than the roster itself.
+    parts: Callable[[User, UUID, Iterable[Any]], list[Part]] | None = None
     headings: list[str] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -153,24 +161,15 @@ class Roster:
     # --- Excel ---
 
     def to_xlsx(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
-        """The sheet as a workbook.
+        """The roster as a workbook of one sheet."""
+        return workbook_of([(self, rows)], made, tell)
 
-        Days, months and counts are what they are, numbers of people and cards are text: no program
-        rounds them or takes them for a formula.
-        """
-        book = Workbook(write_only=True)
-        self._note(book, made)
-        sheet = book.create_sheet(self.title[:31])
-        self._set_up(sheet, made)
-        with sheets_xlsx.InMemory(sheet):
-            self._begin(sheet, made)
-            return sheets_xlsx.filled(
-                book, self.lines(rows, clear=made.clear),
-                [("number", 6), *((c.kind, c.width) for c in self.columns)],
-                lambda count: [
-                    f"合计 {count} {self.unit}　编号 {made.serial}", *self.signatures
-                ], tell,
-            )  # fmt: skip
+    def _fill(self, rows: Iterable[Any], made: Made) -> sheets_xlsx.Fill:
+        return sheets_xlsx.Fill(
+            self.lines(rows, clear=made.clear),
+            [("number", 6), *((c.kind, c.width) for c in self.columns)],
+            lambda count: [f"合计 {count} {self.unit}　编号 {made.serial}", *self.signatures],
+        )
 
     def _begin(self, sheet: Any, made: Made) -> None:
         """The rows above the lines, and the patterns of what follows."""
@@ -196,17 +195,6 @@ class Roster:
         )
         sheet.append([self._cell(sheet, "合计", head)])
         sheet.append([self._cell(sheet, "签字", body)])
-
-    @property
-    def unit(self) -> str:
-        return "家" if self.name == "enterprises" else "人"
-
-    def _note(self, book: Workbook, made: Made) -> None:
-        """Who made the file, in its properties."""
-        facts = book.properties
-        facts.title, facts.creator, facts.lastModifiedBy = self.title, made.by, made.by
-        facts.subject, facts.keywords, facts.identifier = made.office, made.serial, made.serial
-        facts.description = made.line
 
     def _set_up(self, sheet: Any, made: Made) -> None:
         for index, width in enumerate([6, *(c.width for c in self.columns)], start=1):
@@ -301,3 +289,48 @@ class Roster:
             "roster": self, "made": made, "heads": heads, "top": HEADINGS_MM, "height": ROW_MM,
             "foot": FOOT_MM + 3,
         }  # fmt: skip
+
+
+Part = tuple[Roster, Iterable[Any]]  # a roster and its rows
+
+
+def workbook_of(
+    parts: Sequence[Part], made: Made, tell: Callable[[int], None], title: str = ""
+) -> bytes:
+    """PARTS as a workbook, a sheet each.
+
+    Days, months and counts are what they are, numbers of people and cards are text: no program
+    rounds them or takes them for a formula.
+    """
+    book = Workbook(write_only=True)
+    facts = book.properties
+    facts.title, facts.creator, facts.lastModifiedBy = title or parts[0][0].title, made.by, made.by
+    facts.subject, facts.keywords, facts.identifier = made.office, made.serial, made.serial
+    facts.description = made.line
+    fills = []
+    with ExitStack() as sheets:
+        for roster, rows in parts:
+            sheet = book.create_sheet(roster.title[:31])
+            roster._set_up(sheet, made)
+            sheets.enter_context(sheets_xlsx.InMemory(sheet))
+            roster._begin(sheet, made)
+            fills.append(roster._fill(rows, made))
+        return sheets_xlsx.filled(book, fills, tell)
+
+
+def pages_of(
+    parts: Sequence[Part], made: Made, tell: Callable[[int], None], title: str = ""
+) -> bytes:
+    """PARTS one behind the other, with a bookmark each; a single one as it is."""
+    if len(parts) == 1:
+        [(roster, rows)] = parts
+        return roster.to_pdf(rows, made, tell)
+    writer = PdfWriter()
+    for roster, rows in parts:
+        part = PdfReader(io.BytesIO(roster.to_pdf(rows, made, tell)))
+        writer.append(part, outline_item=roster.title, import_outline=False)
+    writer.metadata = {"/Title": title, "/Author": f"{made.office} {made.by}",
+                       "/Subject": made.line, "/Keywords": made.serial}  # fmt: skip
+    target = io.BytesIO()
+    writer.write(target)
+    return target.getvalue()

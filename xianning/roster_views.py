@@ -11,6 +11,7 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_GET, require_POST
 
+from enterprises.models import Enterprise
 from xianning import access, accounts, exports
 from xianning.access import user_of
 from xianning.fields import DayField
@@ -20,6 +21,7 @@ from xianning.pages import keyset
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+    from xianning.models import User
     from xianning.roster import Roster
 
 
@@ -32,32 +34,46 @@ class ExportForm(forms.Form):
     )
     since = DayField(label="建案日期自", required=False)
     until = DayField(label="建案日期至", required=False)
+    enterprise = forms.ModelChoiceField(
+        Enterprise.objects.none(),
+        label="移交单位",
+        required=False,
+        empty_label="请选择",
+    )
     reason = forms.CharField(
         label="理由", max_length=200, required=False, help_text="导出完整个人信息时必填，并留痕"
     )
     # One press of the button is one export, however often the browser sends it.
     token = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput)
 
-    def __init__(self, *args: Any, sheet: Roster, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, sheet: Roster, user: User, **kwargs: Any) -> None:
         kwargs.setdefault("initial", {})["token"] = secrets.token_hex(8)
         super().__init__(*args, **kwargs)
         if not exports.is_dated(sheet):
             del self.fields["since"], self.fields["until"]
+        if not sheet.parts:
+            del self.fields["enterprise"]
+        else:
+            firms = self.fields["enterprise"]
+            assert isinstance(firms, forms.ModelChoiceField)
+            firms.queryset = Enterprise.objects.visible_to(user).order_by("name")
+            firms.required = True
 
     def wish(self, sheet: Roster) -> exports.Wish:
         """What a valid form asks for."""
-        given = self.cleaned_data
+        given, firm = self.cleaned_data, self.cleaned_data.get("enterprise")
         return exports.Wish(
             sheet, given["format"], given["clear"] == "1", given["reason"],
-            given.get("since"), given.get("until"),
+            given.get("since"), given.get("until"), firm.pk if firm else None,
         )  # fmt: skip
 
 
-class DaysForm(forms.Form):
-    """Which cases a roster shows: filed from one day until another."""
+class NarrowingForm(forms.Form):
+    """Which cases a roster shows: filed from one day until another, of one enterprise."""
 
     since = DayField(required=False)
     until = DayField(required=False)
+    enterprise = forms.UUIDField(required=False)
 
 
 def _roster(request: HttpRequest, name: str) -> Roster:
@@ -83,23 +99,25 @@ def rosters(request: HttpRequest) -> HttpResponse:
 def roster(request: HttpRequest, name: str) -> HttpResponse:
     """One roster, masked, a page at a time."""
     sheet = _roster(request, name)
-    days = _days(request, sheet)
-    return _page(request, sheet, ExportForm(sheet=sheet, initial=days), days)
+    given = _narrowing(request, sheet)
+    form = ExportForm(sheet=sheet, user=user_of(request), initial=dict(given))
+    return _page(request, sheet, form, given)
 
 
-def _days(request: HttpRequest, sheet: Roster) -> dict[str, str]:
-    """The days in the address, as ISO dates; 404 when they are none."""
-    form = DaysForm(request.GET if exports.is_dated(sheet) else {})
+def _narrowing(request: HttpRequest, sheet: Roster) -> dict[str, str]:
+    """The days (as ISO dates) and the id in the address; 404 when they are none."""
+    form = NarrowingForm(request.GET if exports.is_dated(sheet) else {})
     if not form.is_valid():
         raise Http404
-    return {name: day.isoformat() for name, day in form.cleaned_data.items() if day}
+    given = {name: str(value) for name, value in form.cleaned_data.items() if value}
+    return given if sheet.parts else {k: v for k, v in given.items() if k != "enterprise"}
 
 
 def _page(
-    request: HttpRequest, sheet: Roster, form: ExportForm, days: dict[str, str], status: int = 200
+    request: HttpRequest, sheet: Roster, form: ExportForm, given: dict[str, str], status: int = 200
 ) -> HttpResponse:
     user = user_of(request)
-    page = keyset(request, exports.rows_of(user, sheet, days), count=True)
+    page = keyset(request, exports.rows_of(user, sheet, given), count=True)
     lines = [sheet.cells(n, row, clear=False) for n, row in enumerate(page.rows, start=1)]
     context = {
         "roster": sheet, "page": page, "lines": lines, "form": form,
@@ -115,7 +133,7 @@ def _page(
 def roster_export(request: HttpRequest, name: str) -> HttpResponse:
     """Write the export and its trace; its page shows how it goes on."""
     sheet, user = _roster(request, name), user_of(request)
-    form = ExportForm(request.POST, sheet=sheet)
+    form = ExportForm(request.POST, sheet=sheet, user=user)
     if not form.is_valid():
         return _page(request, sheet, form, {}, 422)
     wish = form.wish(sheet)

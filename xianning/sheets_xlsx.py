@@ -10,6 +10,8 @@ import io
 import os
 import re
 import zipfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any, Literal
 from xml.sax.saxutils import escape
@@ -20,13 +22,13 @@ from openpyxl.worksheet._writer import WorksheetWriter
 from xianning import workbook
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterator
 
     from openpyxl import Workbook
 
 REMEMBERED = 50_000  # texts
 LINE_POINTS = 15
-_SHEET = "xl/worksheets/sheet1.xml"
+_SHEET = "xl/worksheets/sheet{}.xml"
 _ROW = re.compile(rb'<row r="(\d+)".*?</row>', re.DOTALL)
 _NUMBER = re.compile(r"(?:0|[1-9]\d{0,14})(?:\.\d{1,4})?", re.ASCII)
 _DAY = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
@@ -109,40 +111,41 @@ class _Cells:
         return str((date.fromisoformat(day) - _DAY_0).days)
 
 
-def filled(
-    book: Workbook,
-    lines: Iterable[Sequence[str]],
-    columns: Sequence[tuple[Kind, int]],
-    foot: Callable[[int], Sequence[str]],
-    tell: Callable[[int], None],
-) -> bytes:
-    """BOOK with LINES in place of the last three rows of its only sheet.
+@dataclass(frozen=True)
+class Fill:
+    """What a sheet holds: LINES in COLUMNS (kind, width in half-width characters) and below them
+    the rows that FOOT gives for the number of lines."""
+
+    lines: Iterable[Sequence[str]]
+    columns: Sequence[tuple[Kind, int]]
+    foot: Callable[[int], Sequence[str]]
+
+
+def filled(book: Workbook, fills: Sequence[Fill], tell: Callable[[int], None]) -> bytes:
+    """BOOK with the lines of FILLS in place of the last three rows of its sheets.
 
     Those are patterns: a row with a cell of each of FORMATS and a text that looks like a formula,
-    the first row of the foot, the others of the foot. COLUMNS are the kinds and widths of the
-    columns, in half-width characters; FOOT gives the rows below for the number of lines; TELL hears
-    that number now and then.
+    the first row of the foot, the others of the foot. TELL hears the number of lines now and then.
     """
     saved = io.BytesIO()
     book.save(saved)
     target = io.BytesIO()
+    sheets = {_SHEET.format(number): fill for number, fill in enumerate(fills, start=1)}
     with (
         zipfile.ZipFile(saved) as source,
         zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED, compresslevel=3) as made,
     ):
         for name in source.namelist():
-            if name != _SHEET:
+            if name not in sheets:
                 made.writestr(name, source.read(name))
-        with made.open(_SHEET, "w") as out:
-            for part in _sheet(source.read(_SHEET), lines, columns, foot, tell):
-                out.write(part)
+        for name, fill in sheets.items():
+            with made.open(name, "w") as out:
+                for part in _sheet(source.read(name), fill, tell):
+                    out.write(part)
     return target.getvalue()
 
 
-def _sheet(
-    pattern: bytes, lines: Iterable[Sequence[str]], columns: Sequence[tuple[Kind, int]],
-    foot: Callable[[int], Sequence[str]], tell: Callable[[int], None],
-) -> Iterator[bytes]:  # fmt: skip
+def _sheet(pattern: bytes, fill: Fill, tell: Callable[[int], None]) -> Iterator[bytes]:
     body, first_of_foot, other = list(_ROW.finditer(pattern))[-3:]
     yield pattern[: body.start()]
     *patterns, quoted = (style.decode() for style in _STYLE.findall(body[0]))
@@ -150,11 +153,11 @@ def _sheet(
     of_kind = {kind: _Cells(kind, styles[kind], styles["text"], quoted) for kind in FORMATS}
     places = [
         (get_column_letter(number), of_kind[kind], width)
-        for number, (kind, width) in enumerate(columns, start=1)
+        for number, (kind, width) in enumerate(fill.columns, start=1)
     ]
     number, done = int(body[1]), 0
     parts: list[str] = []
-    for line in lines:
+    for line in fill.lines:
         parts.append(_row(number, line, places))
         number += 1
         done += 1
@@ -162,7 +165,7 @@ def _sheet(
             yield "".join(parts).encode()
             parts = []
             tell(done)
-    for at, text in enumerate(foot(done)):
+    for at, text in enumerate(fill.foot(done)):
         style = _STYLE.findall((other if at else first_of_foot)[0])[0].decode()
         cell, _ = _Cells("text", style, style, style).of(text)
         parts.append(f'<row r="{number}"><c r="A{number}{cell}</row>')

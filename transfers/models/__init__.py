@@ -6,13 +6,14 @@ from transfers.models.batches import ColumnChoice, ImportBatch, ImportChange
 from transfers.models.cases import StepEvent, Transfer, TransferStep
 from transfers.models.evidence import Scan, SignedForm
 from transfers.models.handovers import Handover, HandoverItem, HandoverTurn
+from transfers.models.letters import HandoverLetter
 from transfers.models.printing import PrintedPaper, PrintPile
 from transfers.models.retirees import PARTY_MEMBER, NameGram, Retiree
 from transfers.models.rights import Consent, RightsRequest, Tombstone
 
 __all__ = [
-    "PARTY_MEMBER", "ColumnChoice", "Consent", "Handover", "HandoverItem", "HandoverTurn",
-    "ImportBatch", "ImportChange", "NameGram",
-    "PrintPile", "PrintedPaper", "Retiree", "RightsRequest", "Scan", "SignedForm", "StepEvent",
+    "PARTY_MEMBER", "ColumnChoice", "Consent", "Handover", "HandoverItem", "HandoverLetter",
+    "HandoverTurn", "ImportBatch", "ImportChange",
+    "NameGram", "PrintPile", "PrintedPaper", "Retiree", "RightsRequest", "Scan", "SignedForm", "StepEvent",
     "Tombstone", "Transfer", "TransferStep",
 ]  # fmt: skip

@@ -203,11 +203,11 @@ class Handover(Record):
         ]  # fmt: skip
         constraints = [
             models.UniqueConstraint(
-                fields=["kind", "from_enterprise", "year", "serial"], name="handover_number_once"
+                fields=["kind", "from_enterprise", "year", "serial"], name="handover_serial_once"
             ),
             models.UniqueConstraint(
                 fields=["kind", "from_role", "from_area", "year", "serial"],
-                name="handover_number_once_area",
+                name="handover_serial_once_area",
             ),
             models.CheckConstraint(
                 name="handover_one_place_each",

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('communities', '0003_walls'),
         ('enterprises', '0002_initial'),
-        ('transfers', '0006_facts_index'),
+        ('transfers', '0007_handover_letters'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
@@ -195,11 +195,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddConstraint(
             model_name='handover',
-            constraint=models.UniqueConstraint(fields=('kind', 'from_enterprise', 'year', 'serial'), name='handover_number_once'),
+            constraint=models.UniqueConstraint(fields=('kind', 'from_enterprise', 'year', 'serial'), name='handover_serial_once'),
         ),
         migrations.AddConstraint(
             model_name='handover',
-            constraint=models.UniqueConstraint(fields=('kind', 'from_role', 'from_area', 'year', 'serial'), name='handover_number_once_area'),
+            constraint=models.UniqueConstraint(fields=('kind', 'from_role', 'from_area', 'year', 'serial'), name='handover_serial_once_area'),
         ),
         migrations.AddConstraint(
             model_name='handover',
