@@ -52,6 +52,7 @@ def batch_list(request: HttpRequest) -> HttpResponse:
     context = {
         "page": keyset(request, rows), "states": State.choices, "yes": [("1", "回执逾期")],
         "queue_url": f"{reverse('transfers:list')}?waiting={workflow.DELIVER}",
+        "may_lend": "insurance" in access.scope(user_of(request)).roles,
         "may_pack": bool(access.scope(user_of(request)).enterprises),
     }  # fmt: skip
     return render(request, "archives/batches.html", context)

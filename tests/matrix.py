@@ -229,6 +229,7 @@ _BATCH_PAPERS = {
         ("county", "roster"),
     )
 }
+_LENDABLE = ("own_archives", "own_done", "county_done")  # underway, lent, in its place
 _CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
 DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
 DELIVERY_READY = _of("packing/drop", "sent/check", "sent/withdraw")
@@ -382,6 +383,12 @@ ROWS: dict[str, Row] = {
     "archives:deed": Row("第六条第4项", _of("enterprise", "insurance"), "POST", "delivery",
                          {key: DELIVERY_SEES[key.partition("/")[0]] for key in DELIVERY_ACTS},
                          acts=DELIVERY_ACTS, ready=DELIVERY_READY, sends=payloads.delivery_deed),
+    "archives:loans": Row("第六条第4项", _of("insurance")),
+    "archives:loan_give": _case("第六条第4项", _of("insurance"), "GET POST", _LENDABLE,
+                                acts={key: KEEPS[_line(key)] for key in _LENDABLE},
+                                ready=_of("county_done"), sends=payloads.loan),
+    "archives:loan_back": Row("第六条第4项", _of("insurance"), "POST", "loan",
+                              {"own": _of("insurance")}),
     "archives:pack": Row("第六条第4项", _ENTERPRISE, "POST", "case",
                          {key: _FILED[key] for key in ("next_open", "sibling_open", "county_open")},
                          sends=payloads.cards, in_body=True),

@@ -187,6 +187,12 @@ def catalogue_book(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"file": SimpleUploadedFile("目录.xlsx", catalogues.template(), XLSX)}
 
 
+def loan(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    today = timezone.localdate()
+    return {"kind": "read", "person": "查档员", "office": "某单位", "letter": "介绍信2号",
+            "purpose": "核对工龄", "what": "全卷", "taken_on": today, "due_on": today}  # fmt: skip
+
+
 def reason(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"code": "missing", "reason": "材料不全"}
 

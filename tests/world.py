@@ -14,6 +14,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from archives.models import FileLoan
 from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
@@ -196,6 +197,7 @@ def build(world: World) -> None:
         _build_case(world, key, LINES[line], at, member, _NAMES[number])
     _build_papers(world)
     _build_deliveries(world)
+    _build_loans(world)
     _build_letters(world)
     _build_work(world)
     _build_offices(world)
@@ -305,6 +307,19 @@ def _build_deliveries(world: World) -> None:
         "personnel", by=world.users["clerk"], receiver=Desk("insurance", area=case.archive_area),
         sender=Desk("enterprise", enterprise=case.enterprise),
     )  # fmt: skip
+
+
+def _build_loans(world: World) -> None:
+    """Files that somebody has in his hands."""
+    today = timezone.localdate()
+    world.objects["loan"] = {
+        key: FileLoan.give(
+            world.get("case", case).personnel_file, by=world.users[by], taken_on=today, due_on=today,
+            kind="lend", person="查档员", office="某单位（测试）", letter="介绍信1号", purpose="核对工龄",
+            what="九-1 工资类",
+        )
+        for key, case, by in (("own", "own_done", "insurance"),)
+    }  # fmt: skip
 
 
 def _build_work(world: World) -> None:

@@ -17,7 +17,7 @@ from django.db import models, transaction
 from django.utils import timezone
 from openpyxl import Workbook
 
-from archives.models import CatalogueEntry, PersonnelFile
+from archives.models import CatalogueEntry, FileLoan, PersonnelFile
 from communities.models import Reception
 from party.models import PartyMove
 from transfers.models import (
@@ -168,7 +168,7 @@ def erase(
     )  # fmt: skip
 
 
-_FORGOTTEN = (Retiree, Reception, PersonnelFile, PartyMove, HandoverItem, CatalogueEntry)
+_FORGOTTEN = (Retiree, Reception, PersonnelFile, PartyMove, HandoverItem, CatalogueEntry, FileLoan)
 
 
 def _drop_histories(person: Retiree, cases: list[Transfer]) -> int:
@@ -201,6 +201,10 @@ def _blank_texts(cases: list[Transfer]) -> int:
         (PersonnelFile.objects.filter(transfer__in=cases), ("missing", "remarks", "location")),
         (HandoverItem.objects.filter(transfer__in=cases).exclude(reason=""), ("reason",)),
         (HandoverTurn.objects.filter(item__transfer__in=cases).exclude(reason=""), ("reason",)),
+        (
+            FileLoan.objects.filter(file__transfer__in=cases),
+            ("person", "office", "letter", "purpose", "what", "back_note"),
+        ),
         (CatalogueEntry.objects.filter(transfer__in=cases), ("title", "remarks")),
         (PartyMove.objects.filter(transfer__in=cases), ("from_organization", "remarks")),
     ):

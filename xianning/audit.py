@@ -79,6 +79,8 @@ ACTIONS: dict[str, str] = {
     "handover_reopen": "撤销接收",
     "handover_close": "办结交接单",
     "handover_remind": "催办回执",
+    "file_given": "登记档案查借阅",
+    "file_back": "登记档案归还",
     # 第十一条: who saw personal data, and what was given out
     "reveal": "查看完整信息",
     "paper": "打印文书",
