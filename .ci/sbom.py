@@ -47,6 +47,10 @@ CAGES = {
     "brotli": "compresses fonts in the renderer's child; nothing from outside is unpacked with it"
     " (xianning/pdf.py)",
     "zopfli": "compresses fonts in the renderer's child (xianning/pdf.py)",
+    "zxing-cpp": "looks for codes in pictures of signed pages, in a child process with limits on pages,"
+    " pixels, memory, processor time and clock (transfers/scans/reading.py)",
+    "pypdfium2": "draws pages of PDF that pikepdf wrote anew, in the same child as above (brings"
+    " PDFium, which is C++; no scripts, no forms) (transfers/scans/reading.py)",
     "reportlab": "draws words of long rosters with fonts of the system, in the renderer's child;"
     " reads nothing else (xianning/sheets_pdf.py)",
     "charset-normalizer": "comes with reportlab, which asks it only for formats that we never give"
@@ -65,8 +69,11 @@ SPDX = {
     "BSD License": "BSD-3-Clause", "Apache Software License": "Apache-2.0",
     "Python Software Foundation License": "PSF-2.0",
 }  # fmt: skip
-# Metadata that names several licences without saying how they combine.
-CHOICES = {"pyphen": "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1"}
+# Metadata that names several licences without saying how they combine, or not as SPDX does.
+CHOICES = {
+    "pyphen": "GPL-2.0-or-later OR LGPL-2.1-or-later OR MPL-1.1",
+    "pypdfium2": "BSD-3-Clause AND Apache-2.0",
+}
 # Sent to browsers: package, file inside it, pattern of the version, licence.
 IN_BROWSERS = (
     ("django-bootstrap-static", "bootstrap", r"bootstrap/static/bootstrap/css/bootstrap\.min\.css",

@@ -71,7 +71,7 @@ def delivery_note(note: Handover) -> pdf.Pdf:
         "size": pdf.fitting(
             first + sender + goal + "　" * 45, *SENTENCE_MM, pdf.TEXT_SIZES, SENTENCE_LINES
         ),
-        "code": pdf.mark("NOTE", note.pk),
+        "codes": [pdf.mark("NOTE", note.pk, copy=part) for part in (1, 2, 3)],
     }
     return pdf.render("print/delivery_note.html", context)
 

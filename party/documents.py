@@ -63,5 +63,5 @@ def _sheet(move: PartyMove) -> dict[str, Any]:
         ),
         "reach_size": pdf.fitting("　" * 40 + person.phone + "".join(reach), 173, 24,
                                   (11.0, 10.0, 9.0, 8.0), LETTER_LINES),
-        "code": pdf.mark("LETTER", move.pk),
+        "codes": [pdf.mark("LETTER", move.pk, copy=part) for part in (1, 2, 3)],
     }  # fmt: skip

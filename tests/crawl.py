@@ -15,10 +15,11 @@ from django.utils import timezone
 
 from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of
-from transfers.models import HandoverLetter, ImportBatch, RightsRequest
+from transfers import notice
+from transfers.models import HandoverLetter, ImportBatch, RightsRequest, SignedPage, SignedPile
 from transfers.papers import PAPERS
 from transfers.workflow import STEPS
-from xianning import exports, privacy
+from xianning import exports, privacy, vault
 from xianning.access import REGISTRY
 from xianning.checks import url_names
 from xianning.models import AuditEvent, Grant, Job, Notice, SignInSession, User
@@ -48,6 +49,8 @@ class Things:
     request: uuid.UUID
     consent: uuid.UUID
     letter: uuid.UUID
+    signed: uuid.UUID
+    sheet: uuid.UUID
 
     def neighbours(self) -> Things:
         """Ids of the same moments that nothing has."""
@@ -66,6 +69,10 @@ class Things:
         assert office
         newcomer = User.objects.create(username=f"new{User.objects.count()}", full_name="新来人")
         wish = exports.Wish(exports.ROSTERS["transfers"], "xlsx")
+        pile = SignedPile.objects.create(
+            owner=clerk, name="签字.png", token=uuid.uuid4().hex, job=job,
+            sources=[{"file": "", "type": "image/png", "pages": 1, "quarantined": False}],
+        )  # fmt: skip
         found: dict[str, Any] = {
             "case": case, "scan": case.scans.first(), "enterprise": case.enterprise, "job": job,
             "batch": batch, "notice": Notice.objects.filter(transfer=case).first(),
@@ -82,6 +89,11 @@ class Things:
                 enterprise=case.enterprise, area_id=str(case.community_id), year=1990, issued_by=clerk,
                 serial=1 + HandoverLetter.objects.count(), issued_on=timezone.localdate(),
                 people=1, token=uuid.uuid4().hex,
+            ),
+            "signed": pile,
+            "sheet": SignedPage.objects.create(
+                pile=pile, place=0, transfer=case, paper="NOTICE", version=notice.number(), copy=1,
+                state="found", file=vault.put(b"x", "sheets"), content_type="image/png",
             ),
         }  # fmt: skip
         return cls(**{name: row.pk if row else uuid.uuid4() for name, row in found.items()})
@@ -125,6 +137,12 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:withdraw": [("$case", key) for key in ACTS],
     "transfers:paper": [("$case", key) for key in PAPERS],
     "transfers:scan": [("$scan",)],
+    "transfers:signed_pile": [("$signed",)],
+    "transfers:signed_go_on": [("$signed",)],
+    "transfers:signed_confirm": [("$signed",)],
+    "transfers:signed_page": [("$sheet",)],
+    "transfers:signed_claim": [("$sheet",)],
+    "transfers:signed_drop": [("$sheet",)],
     "session_end": [("$session",)],
     "export": [("$export",)],
     "export_decide": [("$export",)],

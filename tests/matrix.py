@@ -187,6 +187,8 @@ JOB_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
 BATCH_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "county": _of("clerk_county"),
               "checked": _of("clerk")}  # fmt: skip
 LETTER_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
+SIGNED_SEES = {"own": _of("clerk"), "stopped": _of("clerk"), "county": _of("clerk_county")}
+SHEET_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
 NOTICE_SEES = {"hr": _of("hr"), "hr_county": _of("hr_county"), "clerk": _of("clerk"),
                "community": _of("community", "street")}  # fmt: skip
 _BOTH = _of("system_admin", "security_admin")
@@ -438,6 +440,16 @@ ROWS: dict[str, Row] = {
                                    "child": _of("clerk_child"), "county": _of("clerk_county")},
                                   ready=_of("own", "sibling", "county"), sends=payloads.street),
     "transfers:letter": Row("第六条第5项", _ENTERPRISE, "POST", "letter", LETTER_SEES),
+    "transfers:signed_piles": Row("第六条第3项", _ENTERPRISE, "GET POST", sends=payloads.signed_scans),
+    "transfers:signed_pile": Row("第六条第3项", _ENTERPRISE, "GET", "signed", SIGNED_SEES),
+    "transfers:signed_go_on": Row("第六条第3项", _ENTERPRISE, "POST", "signed", SIGNED_SEES,
+                                  ready=_of("stopped")),
+    "transfers:signed_confirm": Row("第六条第3项", _ENTERPRISE, "POST", "signed", SIGNED_SEES,
+                                    ready=_of("own", "county"), sends=payloads.all_pages),
+    "transfers:signed_page": Row("第十一条", _ENTERPRISE, "POST", "sheet", SHEET_SEES, opens=True),
+    "transfers:signed_claim": Row("第六条第3项", _ENTERPRISE, "GET POST", "sheet", SHEET_SEES,
+                                  sends=payloads.claimed_page),
+    "transfers:signed_drop": Row("第六条第3项", _ENTERPRISE, "POST", "sheet", SHEET_SEES),
     "transfers:add": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person),
     "transfers:import": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person_book),
     "transfers:import_list": Row("第六条第2项", _ENTERPRISE),

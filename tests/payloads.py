@@ -246,6 +246,20 @@ def street(world: World, _actor: str, key: str) -> dict[str, Any]:
     return {"street": case.community.parent_id, "token": "once"}
 
 
+def signed_scans(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    picture = walk.picture_of_a_form("x")
+    return {"scans": [SimpleUploadedFile("签字.png", picture, "image/png")], "token": "pressed"}
+
+
+def all_pages(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"all": "1"}
+
+
+def claimed_page(world: World, _actor: str, key: str) -> dict[str, Any]:
+    case = world.get("case", f"{key}_open")
+    return {"number": case.number, "paper": "NOTICE", "copy": "1"}
+
+
 def card_number(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"number": "421202001005-2026-000001"}
 

@@ -69,15 +69,18 @@ def routes(resolver: URLResolver | None = None, path: str = "", space: str = "")
 def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
     from tests.factories import enterprise_of, make_transfer
-    from transfers.models import ImportBatch
+    from transfers.models import ImportBatch, SignedPage, SignedPile
     from xianning.models import Grant, Job, Notice, Office, User
 
     case = make_transfer(at="community", party_member=True)
     clerk = User.objects.get(username="qiye")
     worker = User.objects.get(username="shequ_wannian")
     office = Office.objects.get(users=clerk)
+    pile = SignedPile.objects.create(owner=clerk, name="签字.png", token="1")
     return {
         "transfers/": case,
+        "transfers/signed/": pile,
+        "transfers/signed/pages/": SignedPage.objects.create(pile=pile, place=0, state="unread"),
         "transfers/scans/": case.scans.first(),
         "transfers/imports/": ImportBatch.objects.create(
             enterprise=enterprise_of("qiye"), uploaded_by=clerk, file_name="名单.xlsx",

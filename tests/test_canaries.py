@@ -118,7 +118,12 @@ def _outside(response: Any) -> set[str]:
 
 # A POST of nothing to these ends the session, or opens a door that asks for no reason.
 ENDING = {"sign_in", "sessions_end", "session_end"}
-DOORS_WITHOUT_A_WORD = {"transfers:paper", "transfers:scan", "transfers:rights_copy"}
+DOORS_WITHOUT_A_WORD = {
+    "transfers:paper",
+    "transfers:scan",
+    "transfers:signed_page",
+    "transfers:rights_copy",
+}
 
 
 def _everything(world: World, actors: dict[str, Client]) -> Iterator[tuple[str, Any]]:

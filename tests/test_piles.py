@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zipfile
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -256,3 +257,28 @@ def test_a_pile_is_of_one_s_own_enterprises_and_of_no_import_under_way(people: P
 
 def test_a_pile_of_no_step_is_not_found(ask: Callable[..., Any]) -> None:
     assert ask(waiting="nothing").status_code == 404
+
+
+def test_a_department_of_two_enterprises_gets_a_file_for_each(
+    ask: Callable[..., Any], sign_in: Callable[[str], Client], people: dict[str, User]
+) -> None:
+    cases = [make_transfer(at="confirm") for _ in range(3)]
+    cases += [make_transfer(at="confirm", clerk="qiye_chibi") for _ in range(2)]
+    clerk = User.objects.get(username="qiye")
+    Office.objects.get(users__username="qiye_chibi", role="enterprise").admit(clerk)
+    assert 'name="apart"' in ask(waiting="confirm").content.decode()
+    answer = ask(waiting="confirm", confirmed="1", apart="1")
+    result = sign_in("qiye").get(f"{answer['Location']}result/")
+    assert ".zip" in result["Content-Disposition"]
+    firms = {case.enterprise.transferor: case.enterprise for case in cases}
+    with zipfile.ZipFile(io.BytesIO(result.content)) as made:
+        assert len(made.namelist()) == 2
+        for name in made.namelist():
+            [firm] = [firm for firm in firms if firm in name]
+            reader = PdfReader(io.BytesIO(made.read(name)))
+            own = [case for case in cases if case.enterprise == firms[firm]]
+            assert len(reader.pages) == 3 * len(own)
+            text = "".join(page.extract_text() for page in reader.pages)
+            assert all(case.number in text for case in own)
+            assert not any(case.number in text for case in cases if case not in own)
+    assert PrintedPaper.objects.count() == 5

@@ -18,7 +18,7 @@ from archives.models import FileLoan
 from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
-from transfers import handovers, workflow
+from transfers import handovers, notice, workflow
 from transfers.imports import sessions
 from transfers.imports.checking import Report
 from transfers.imports.choices import SheetColumn
@@ -29,6 +29,8 @@ from transfers.models import (
     PrintedPaper,
     Retiree,
     RightsRequest,
+    SignedPage,
+    SignedPile,
     Transfer,
 )
 from transfers.models.handovers import Desk
@@ -202,6 +204,7 @@ def build(world: World) -> None:
     _build_work(world)
     _build_offices(world)
     _build_rights(world)
+    _build_signed(world)
     # The last, because who is not active cannot be made a member of anything.
     User.objects.filter(pk=world.users["inactive"].pk).update(is_active=False)
 
@@ -404,6 +407,34 @@ def _build_offices(world: World) -> None:
         "far": Grant.objects.create(user=stranger, office=far, asked_by=admin, reason="省外申请"),
     }  # fmt: skip
     world.objects["area"] = {"own": demo.GUIHUA, "county": demo.BEIJIE, "province": PROVINCE}
+
+
+def _build_signed(world: World) -> None:
+    """Piles of scans with a page each, and one whose reading was stopped."""
+    world.objects["signed"], world.objects["sheet"] = {}, {}
+    for key, by, pages in (
+        ("own", "clerk", 1),
+        ("county", "clerk_county", 1),
+        ("stopped", "clerk", 2),
+    ):
+        source = {"file": vault.put(b"x", "sheets"), "type": "image/png", "pages": pages,
+                  "quarantined": False}  # fmt: skip
+        pile = SignedPile.objects.create(
+            owner=world.users[by], name="签字.png", token=key, sources=[source],
+            job=Job.objects.create(
+                kind="read_scans", title="读取", owner=world.users[by],
+                state="failed" if key == "stopped" else "done",
+            ),
+        )  # fmt: skip
+        world.objects["signed"][key] = pile
+        if key == "stopped":
+            continue
+        world.objects["sheet"][key] = SignedPage.objects.create(
+            pile=pile, place=0, transfer=world.get("case", f"{key}_open"), paper="NOTICE",
+            version=notice.number(), copy=1, state="found", file=vault.put(b"x", "sheets"),
+            picture=vault.put(walk.picture_of_a_form(), "sheets"), content_type="image/png",
+            size=1, sha256="0",
+        )  # fmt: skip
 
 
 def _build_rights(world: World) -> None:

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 
     from transfers.models import Transfer
 
-VERSION = "2026-11"
+VERSION = "2026-11-23"
+
+
+def number() -> int:
+    """The version as its code names it: digits only."""
+    return int(VERSION.replace("-", ""))
 
 
 class Section(NamedTuple):
@@ -39,7 +44,7 @@ def sections() -> list[Section]:
     return [
         Section("谁处理您的信息", "移交单位、同级国资部门、人力资源社会保障部门、社会保险经办机构、"
                 "接收您的街道（乡镇）和社区（村）；您是中共党员的，还有接收组织关系的党组织。"),
-        Section("为什么处理", "依照《咸宁市国有企业退休人员社会化管理移交办法》第五条、第六条和第八条，"
+        Section("为什么处理", "依照《咸宁市国有企业退休人员社会化管理移交管理暂行办法》第五条、第六条和第八条，"
                 "核定退休待遇、移交人事档案、办理社区接收、转接党员组织关系，并为您提供服务。"),
         Section("处理哪些信息", "《基本信息表》所列事项。其中健康状况、特殊人员情况、工伤伤残、"
                 "身份证号码等属于敏感个人信息。"),
@@ -66,7 +71,7 @@ def privacy_notices(cases: Sequence[Transfer]) -> pdf.Pdf:
     senders = {office.enterprise_id: office for office in offices.order_by("-pk")}
     sheets = [
         {"case": case, "sender": senders.get(case.enterprise_id),
-         "code": pdf.mark("NOTICE", case.pk)}
+         "code": pdf.mark("NOTICE", case.pk, number())}
         for case in cases
     ]  # fmt: skip
     context = {"sheets": sheets, "sections": sections(), "version": VERSION}

@@ -21,10 +21,9 @@ from transfers import notice, workflow
 from transfers.documents import basic_information_form, basic_information_forms
 from transfers.models import PrintedPaper, Transfer
 from transfers.notice import privacy_notice, privacy_notices
-from xianning import access
+from xianning import access, pdf
 from xianning.access import user_of
 from xianning.models import AccessLog
-from xianning.pdf import HOLE
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -94,8 +93,7 @@ class Paper:
 
     def holes(self, missing: Sequence[str]) -> str:
         """What to say of characters that no font has."""
-        signs = "、".join(f"{sign}（U+{ord(sign):04X}）" for sign in missing)
-        return f"字库中没有{signs}，{self.title}上印作“{HOLE}”，请用笔填写。"
+        return pdf.holes(missing, self.title)
 
     @property
     def key(self) -> str:

@@ -31,7 +31,8 @@ def pile(request: HttpRequest, name: str) -> HttpResponse:
     plan = piles.plan(sheet, choice, user, again=again)
     if "confirmed" in request.POST and plan.cases:
         token = request.POST.get("token", "")[:32] or secrets.token_hex(8)
-        return redirect(piles.ask(user, sheet, plan.cases, token))
+        apart = request.POST.get("apart") == "1"
+        return redirect(piles.ask(user, sheet, plan.cases, token, apart=apart))
     if "confirmed" in request.POST:
         messages.error(request, "没有可以打印的人，请看下面的说明。")
     context = {

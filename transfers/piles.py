@@ -8,6 +8,8 @@ printing is put on record for the person concerned.
 from __future__ import annotations
 
 import io
+import re
+import zipfile
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -101,6 +103,11 @@ class Plan:
     printed: str
     more: bool
 
+    @property
+    def enterprises(self) -> int:
+        """From how many enterprises the people come."""
+        return len({case.enterprise_id for case in self.cases})
+
 
 def plan(sheet: Paper, choice: Choice, user: User, *, again: bool) -> Plan:
     """Whom a pile of SHEET would hold; AGAIN prints also what was printed in this version."""
@@ -149,12 +156,22 @@ def _printings(sheet: Paper) -> QuerySet[PrintedPaper]:
     )
 
 
-def ask(user: User, sheet: Paper, cases: Iterable[Transfer], token: str) -> Job:
-    """Have the pile made. TOKEN names the press of a button: pressed twice it is one pile."""
-    ids = [str(case.pk) for case in cases]
+def ask(
+    user: User, sheet: Paper, cases: Iterable[Transfer], token: str, *, apart: bool = False
+) -> Job:
+    """Have the pile made, one file or, APART, one for each enterprise in a zip.
+
+    TOKEN names the press of a button: pressed twice it is one pile.
+    """
+    chosen = list(cases)
+    if apart:
+        chosen.sort(key=lambda case: str(case.enterprise_id))  # else in the order of the roster
+    ids = [str(case.pk) for case in chosen]
     try:
         with transaction.atomic():
-            pile = PrintPile.objects.create(paper=sheet.key, owner=user, cases=ids, token=token)
+            pile = PrintPile.objects.create(
+                paper=sheet.key, owner=user, cases=ids, token=token, apart=apart
+            )
             pile.job = jobs.submit(
                 "print_pile", f"打印{sheet.title}（{len(ids)} 人）", user, {"pile": str(pile.pk)},
                 back_url=reverse("transfers:list"),
@@ -180,31 +197,66 @@ def why_not_give(job: Job) -> str | None:
 def run(progress: jobs.Progress, *, pile: str) -> jobs.Result:
     """The background work behind the print button; it goes on behind the blocks that are made."""
     wanted = PrintPile.objects.select_related("owner").get(pk=pile, owner=progress.job.owner)
-    sheet, count = PAPERS[wanted.paper], len(wanted.cases)
-    done = len(wanted.parts) * BLOCK
-    while done < count:
-        progress.step(done, count)
-        part = _made(sheet, wanted.owner, wanted.cases[done : done + BLOCK])
-        _keep(wanted, progress, part)
-        done += BLOCK
+    sheet, blocks = PAPERS[wanted.paper], _blocks(wanted)
+    for number, block in enumerate(blocks[len(wanted.parts) :], start=len(wanted.parts)):
+        progress.step(sum(map(len, blocks[:number])), len(wanted.cases))
+        _keep(wanted, progress, _made(sheet, wanted.owner, block))
     people = sum(len(part["printed"]) for part in wanted.parts)
     if not people:
         raise Rejected("所选的人已不能打印，没有生成文件。")
-    writer = PdfWriter()
-    for part in wanted.parts:
-        if part["file"]:
-            writer.append(io.BytesIO(vault.get(part["file"])), import_outline=False)
-    writer.compress_identical_objects(
-        remove_unreferenced=False
-    )  # copies of a form share their ground
-    target = io.BytesIO()
-    writer.write(target)
+    data = _zipped(wanted, blocks) if wanted.apart else _joined(wanted.parts)
     for number in range(len(wanted.parts)):
         _note(wanted, sheet, progress, number)
     day = timezone.localtime(wanted.asked_at)
-    return jobs.Result(
-        target.getvalue(), f"{sheet.title.strip('《》')}-{day:%Y%m%d}-{people}人.pdf"
-    )
+    kind = "zip" if wanted.apart else "pdf"
+    return jobs.Result(data, f"{sheet.title.strip('《》')}-{day:%Y%m%d}-{people}人.{kind}")
+
+
+def _blocks(pile: PrintPile) -> list[list[str]]:
+    """The people of PILE in blocks that are laid out together: when apart, of one enterprise."""
+    if not pile.apart:
+        return [pile.cases[at : at + BLOCK] for at in range(0, len(pile.cases), BLOCK)]
+    firms = _enterprises_of(pile)
+    found: list[list[str]] = []
+    for pk in pile.cases:
+        if found and len(found[-1]) < BLOCK and firms.get(pk) == firms.get(found[-1][0]):
+            found[-1].append(pk)
+        else:
+            found.append([pk])
+    return found
+
+
+def _enterprises_of(pile: PrintPile) -> dict[str, str]:
+    """Case → who hands it over."""
+    rows = Transfer.objects.filter(pk__in=pile.cases).select_related("enterprise")
+    return {str(case.pk): case.enterprise.transferor for case in rows}
+
+
+def _joined(parts: Sequence[dict[str, Any]]) -> bytes:
+    """The blocks as one file; the copies of a form share their ground."""
+    writer = PdfWriter()
+    for part in parts:
+        if part["file"]:
+            writer.append(io.BytesIO(vault.get(part["file"])), import_outline=False)
+    writer.compress_identical_objects(remove_unreferenced=False)
+    target = io.BytesIO()
+    writer.write(target)
+    return target.getvalue()
+
+
+def _zipped(pile: PrintPile, blocks: Sequence[Sequence[str]]) -> bytes:
+    """A file for each enterprise, named after it."""
+    firms, of_firm = _enterprises_of(pile), dict[str, list[dict[str, Any]]]()
+    for block, part in zip(blocks, pile.parts, strict=True):
+        if part["file"]:
+            of_firm.setdefault(firms.get(block[0], ""), []).append(part)
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w") as made:  # PDF files are packed already
+        for number, (firm, parts) in enumerate(of_firm.items(), start=1):
+            people = sum(len(part["printed"]) for part in parts)
+            name = re.sub(r'[\\/:*?"<>|\s]', "_", firm)
+            made.writestr(f"{number:02d}-{name}-{people}人.pdf", _joined(parts))
+    return target.getvalue()
 
 
 def _made(sheet: Paper, user: User, ids: Sequence[str]) -> dict[str, Any]:

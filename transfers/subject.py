@@ -31,6 +31,7 @@ from transfers.models import (
     Tombstone,
     Transfer,
 )
+from transfers.scans.work import forget
 from xianning import vault
 from xianning.models import Notice, label_of
 from xianning.workbook import safe_text, write_text
@@ -159,6 +160,7 @@ def erase(
     counts = {
         "histories": _drop_histories(case.retiree, cases),
         "scans": sum(_destroy(scan) for scan in Scan.objects.filter(transfer__in=cases)),
+        "signed_pages": sum(forget(row) for row in cases),
         "texts": _blank_texts(cases),
         "values": _blank_person(case.retiree),
     }

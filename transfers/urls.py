@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from django.urls import path, register_converter
 
-from transfers import act_views, letter_views, pile_views, rights_views, trace_views, views
+from transfers import (
+    act_views,
+    letter_views,
+    pile_views,
+    rights_views,
+    scan_views,
+    trace_views,
+    views,
+)
 from transfers.import_urls import urlpatterns as import_urls
 from transfers.workflow import STEPS
 
@@ -48,5 +56,12 @@ urlpatterns = [
     path("<uuid:pk>/rights/", rights_views.rights, name="rights"),
     path("<uuid:pk>/rights/copy/", rights_views.rights_copy, name="rights_copy"),
     path("consents/<uuid:pk>/withdraw/", rights_views.consent_withdraw, name="consent_withdraw"),
+    path("signed/", scan_views.signed_piles, name="signed_piles"),
+    path("signed/<uuid:pk>/", scan_views.signed_pile, name="signed_pile"),
+    path("signed/<uuid:pk>/go-on/", scan_views.signed_go_on, name="signed_go_on"),
+    path("signed/<uuid:pk>/confirm/", scan_views.signed_confirm, name="signed_confirm"),
+    path("signed/pages/<uuid:pk>/", scan_views.signed_page, name="signed_page"),
+    path("signed/pages/<uuid:pk>/claim/", scan_views.signed_claim, name="signed_claim"),
+    path("signed/pages/<uuid:pk>/drop/", scan_views.signed_drop, name="signed_drop"),
     path("scans/<uuid:pk>/", views.scan, name="scan"),
 ]

@@ -102,6 +102,9 @@ ACTIONS: dict[str, str] = {
     "corrected": "更正个人信息",
     "erased": "删除个人信息",
     "upload_refused": "上传文件未通过检查",
+    "scan_filed": "归入签字扫描件",
+    "scan_claimed": "认领扫描页",
+    "scan_dropped": "删去扫描页",
     "scan_released": "扫描件查杀通过",
     "scan_destroyed": "销毁带病毒的扫描件",
     # work in the background, and commands

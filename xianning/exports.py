@@ -29,7 +29,7 @@ from party.rosters import PARTY
 from transfers.models import Transfer
 from transfers.proof import PROOF
 from transfers.rosters import TRANSFERS
-from xianning import access, audit, jobs, serials, vault, watch
+from xianning import access, audit, jobs, pdf, serials, vault, watch
 from xianning.models import AccessLog, Export, ExportedPerson, Job, Notice, User
 from xianning.privacy import NotReadable
 from xianning.roles import ROLES
@@ -348,11 +348,13 @@ def _tell_owner(export: Export, text: str) -> None:
 
 @dataclass(frozen=True)
 class File:
-    """A made file: its bytes, the cases that stand in it, and how many rows it has."""
+    """A made file: its bytes, the cases that stand in it, how many rows it has, and which
+    characters no font had."""
 
     data: bytes
     people: list[UUID]
     rows: int
+    missing: tuple[str, ...] = ()
 
 
 def make(export: Export, tell: Callable[[int, int], None]) -> File:
@@ -376,7 +378,7 @@ def make(export: Export, tell: Callable[[int, int], None]) -> File:
         parts = roster.parts(owner, UUID(export.filters["enterprise"]), lines)
     write = workbook_of if export.format == "xlsx" else pages_of
     data = write(parts, made, lambda done: tell(done, count), title_of(export))
-    return File(data, list(people), count)
+    return File(data, list(people), count, getattr(data, "missing", ()))
 
 
 def _refuse_growth(export: Export, count: int) -> None:
@@ -413,6 +415,8 @@ def keep(export: Export, file: File, state: str = State.MADE) -> None:
     if state == State.FETCHED:
         export.fetched_at = now
     export.save(update_fields=["state", "made_at", "sha256", "rows", "expires_at", "fetched_at"])
+    if file.missing:
+        _note_holes(export, file.missing)
     audit.write(
         "export_made", user=export.owner, object=export, area=export.log.area_id,
         facts={
@@ -421,6 +425,13 @@ def keep(export: Export, file: File, state: str = State.MADE) -> None:
             "sha256": export.sha256, "log": str(export.log_id),
         },
     )  # fmt: skip
+
+
+def _note_holes(export: Export, missing: tuple[str, ...]) -> None:
+    """Characters that no font has stand on record, and the owner hears of them."""
+    text = pdf.holes(missing, f"名册（编号 {export.serial}）")
+    AccessLog.write(export.owner, AccessLog.Kind.PAPER, text[:200])
+    _tell_owner(export, text)
 
 
 def fail(export: Export, why: str) -> None:

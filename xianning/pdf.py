@@ -166,6 +166,12 @@ def caged(function: Callable[..., bytes], *args: Any) -> Pdf:
     return result
 
 
+def holes(missing: Sequence[str], paper: str) -> str:
+    """What to say of characters that no font has, and that PAPER therefore lacks."""
+    signs = "、".join(f"{sign}（U+{ord(sign):04X}）" for sign in missing)
+    return f"字库中没有{signs}，{paper}上印作“{HOLE}”，请用笔填写。"
+
+
 def render(template: str, context: dict[str, Any], copies: int = 0) -> Pdf:
     """The PDF of TEMPLATE (which includes `print/style.css`) with CONTEXT; else as `write`."""
     return write(render_to_string(template, context), copies)

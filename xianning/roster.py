@@ -237,7 +237,7 @@ class Roster:
 
     # --- PDF ---
 
-    def to_pdf(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> bytes:
+    def to_pdf(self, rows: Iterable[Any], made: Made, tell: Callable[[int], None]) -> pdf.Pdf:
         """A4 landscape, ROWS_A_PAGE rows on each page; the places to sign are on the last."""
         ground = pdf.render("print/roster.html", self._ground(made))
         lines: list[list[str]] = []
@@ -320,17 +320,21 @@ def workbook_of(
 
 def pages_of(
     parts: Sequence[Part], made: Made, tell: Callable[[int], None], title: str = ""
-) -> bytes:
+) -> pdf.Pdf:
     """PARTS one behind the other, with a bookmark each; a single one as it is."""
     if len(parts) == 1:
         [(roster, rows)] = parts
         return roster.to_pdf(rows, made, tell)
-    writer = PdfWriter()
+    writer, missing = PdfWriter(), dict[str, None]()
     for roster, rows in parts:
-        part = PdfReader(io.BytesIO(roster.to_pdf(rows, made, tell)))
-        writer.append(part, outline_item=roster.title, import_outline=False)
+        part = roster.to_pdf(rows, made, tell)
+        missing |= dict.fromkeys(part.missing)
+        pages = PdfReader(io.BytesIO(part))
+        writer.append(pages, outline_item=roster.title, import_outline=False)
     writer.metadata = {"/Title": title, "/Author": f"{made.office} {made.by}",
                        "/Subject": made.line, "/Keywords": made.serial}  # fmt: skip
     target = io.BytesIO()
     writer.write(target)
-    return target.getvalue()
+    whole = pdf.Pdf(target.getvalue())
+    whole.missing = tuple(missing)
+    return whole

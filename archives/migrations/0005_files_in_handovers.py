@@ -73,7 +73,7 @@ def _settled(file, counts, Step, Event):
 class Migration(migrations.Migration):
     dependencies = [
         ("archives", "0004_number_of_its_agency"),
-        ("transfers", "0008_handovers"),
+        ("transfers", "0010_handovers"),
         ("xianning", "0003_accounts"),
     ]
 

@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('archives', '0005_files_in_handovers'),
-        ('transfers', '0008_handovers'),
+        ('transfers', '0010_handovers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

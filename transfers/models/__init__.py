@@ -10,10 +10,11 @@ from transfers.models.letters import HandoverLetter
 from transfers.models.printing import PrintedPaper, PrintPile
 from transfers.models.retirees import PARTY_MEMBER, NameGram, Retiree
 from transfers.models.rights import Consent, RightsRequest, Tombstone
+from transfers.models.scans import SignedPage, SignedPile
 
 __all__ = [
     "PARTY_MEMBER", "ColumnChoice", "Consent", "Handover", "HandoverItem", "HandoverLetter",
-    "HandoverTurn", "ImportBatch", "ImportChange",
-    "NameGram", "PrintPile", "PrintedPaper", "Retiree", "RightsRequest", "Scan", "SignedForm", "StepEvent",
+    "HandoverTurn", "ImportBatch", "ImportChange", "NameGram", "PrintPile", "PrintedPaper",
+    "Retiree", "RightsRequest", "Scan", "SignedForm", "SignedPage", "SignedPile", "StepEvent",
     "Tombstone", "Transfer", "TransferStep",
 ]  # fmt: skip

@@ -60,6 +60,15 @@ class Scan(Record):
     def __str__(self) -> str:
         return self.title
 
+    @classmethod
+    def keep(cls, case: Transfer, title: str, facts: dict[str, Any], by: User) -> Scan:
+        """Put a stored file on record. FACTS are those of `uploads.Received`."""
+        return cls.objects.create(
+            transfer=case, title=title, file=facts["file"], original_name=facts["name"],
+            content_type=facts["type"], size=facts["size"], sha256=facts["sha256"],
+            uploaded_by=by, quarantined=facts["quarantined"],
+        )  # fmt: skip
+
     def why_not_open(self) -> str | None:
         """Why nobody can open the scan, as a sentence; None when it can be opened."""
         if self.destroyed_at:
@@ -109,11 +118,7 @@ class SignedForm(Record):
         version: int, **ticks: bool,
     ) -> str:  # fmt: skip
         """Freeze the present version with its scan. TICKS are what the clerk vouched for."""
-        stored = Scan.objects.create(
-            transfer=case, title=f"《基本信息表》第 {version} 版", file=scan["file"],
-            original_name=scan["name"], content_type=scan["type"], size=scan["size"],
-            sha256=scan["sha256"], uploaded_by=by, quarantined=scan["quarantined"],
-        )  # fmt: skip
+        stored = Scan.keep(case, f"《基本信息表》第 {version} 版", scan, by)
         cls.objects.create(
             transfer=case, version=version, fingerprint=case.fingerprint(), scan=stored,
             signed_on=signed_on, clerk=clerk,

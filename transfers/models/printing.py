@@ -29,6 +29,7 @@ class PrintPile(Record):
     owner = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     asked_at = models.DateTimeField("提交时间", default=timezone.now)
     cases = models.JSONField(default=list)  # ids, in the order of the pages
+    apart = models.BooleanField("每个单位一个文件", default=False)
     parts = models.JSONField(default=list)  # stored files, a block of people each, in order
     job = models.OneToOneField("xianning.Job", models.PROTECT, null=True, related_name="+")
     token = models.CharField(max_length=32)  # of the press of the button
@@ -43,7 +44,7 @@ class PrintPile(Record):
         about, kept = "office", "work"
         purpose = "成批打印文书（第六条第3项）"
         private: dict[str, str] = {}
-        open = {"paper", "owner", "asked_at", "cases", "parts", "job", "token"}
+        open = {"paper", "owner", "asked_at", "cases", "apart", "parts", "job", "token"}
 
     def __str__(self) -> str:
         return f"{self.paper} {len(self.cases)}"

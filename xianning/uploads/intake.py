@@ -58,16 +58,21 @@ def daily_mb() -> int:
     return int(getattr(settings, "UPLOAD_DAILY_MB", 2000))
 
 
-def receive_scan(upload: UploadedFile, by: User) -> Received:
-    """Check, clean and store the scan that BY sent. Raises Rejected; then nothing is stored."""
+def receive_scan(
+    upload: UploadedFile, by: User, *, limit: int = SCAN_BYTES, folder: str = SCANS
+) -> Received:
+    """Check, clean and store the scan that BY sent. Raises Rejected; then nothing is stored.
+
+    LIMIT is for PDF (bytes): a pile of papers in one file is longer than a scan.
+    """
     size = upload.size or 0
-    limit_size(size, SCAN_BYTES)
+    limit_size(size, limit)
     data = upload.read()
     name = safe_name(upload.name or "")
     checked = admit(data, name, by)
-    clean = clean_scan(data, name)
+    clean = clean_scan(data, name, limit)
     return Received(
-        store(clean.data, SCANS), name, clean.content_type, len(clean.data),
+        store(clean.data, folder), name, clean.content_type, len(clean.data),
         vault.digest(clean.data), not checked, clean.left_out,
     )  # fmt: skip
 

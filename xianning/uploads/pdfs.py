@@ -58,13 +58,13 @@ NAMED_RESOURCES = frozenset({
 MEDIA = frozenset({"/RichMedia", "/Screen", "/Movie", "/Sound", "/3D"})
 
 
-def clean_pdf(data: bytes) -> tuple[bytes, list[str]]:
+def clean_pdf(data: bytes, limit: int = SCAN_BYTES) -> tuple[bytes, list[str]]:
     """The PDF written anew without anything that acts, and what was left out, in words.
 
     Raises Rejected: no header or end, damaged, a password, no page or more than MAX_PAGES, a
     portfolio, a form without fixed pages.
     """
-    limit_size(len(data), SCAN_BYTES)
+    limit_size(len(data), limit)
     check_frame(data)
     answer: bytes = in_sandbox(rewrite, data, BROKEN_PDF)
     words, _, clean = answer.partition(b"\n")

@@ -19,17 +19,17 @@ class Cleaned(NamedTuple):
     left_out: list[str]
 
 
-def clean_scan(data: bytes, name: str) -> Cleaned:
+def clean_scan(data: bytes, name: str, limit: int = SCAN_BYTES) -> Cleaned:
     """The bytes to store for an uploaded paper, their content type, and what was left out.
 
     A picture is encoded anew and a PDF written anew from its pages, so that neither metadata nor
-    anything hidden or active in it stays. Raises Rejected.
+    anything hidden or active in it stays. LIMIT is for PDF (bytes). Raises Rejected.
     """
-    limit_size(len(data), SCAN_BYTES)
+    limit_size(len(data), limit)
     kind = kind_of(data, name)
     if kind == "xlsx":
         raise Rejected("扫描件只接受 PDF、JPG 或 PNG；这个文件的内容是 .xlsx 工作簿。")
     if kind == "pdf":
-        clean, left_out = clean_pdf(data)
+        clean, left_out = clean_pdf(data, limit)
         return Cleaned(clean, CONTENT_TYPES[kind], left_out)
     return Cleaned(check_picture(data), CONTENT_TYPES[kind], [])

@@ -13,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('communities', '0003_walls'),
         ('enterprises', '0002_initial'),
-        ('transfers', '0007_handover_letters'),
+        ('transfers', '0009_piles_apart'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
