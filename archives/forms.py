@@ -5,50 +5,128 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import forms
+from django.conf import settings
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 
 from archives.models import PersonnelFile
+from transfers import handovers
 from transfers.forms import StepForm, not_in_future
+from transfers.models.handovers import Counts, Handover
 from xianning.fields import DayField
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
     from datetime import date
 
+NOT_BY_HIMSELF = "档案须由专人送达，不得由退休人员本人自带。"
+_HIMSELF = {"本人", "本人自带", "自带", "退休人员本人"}
 
-class DeliverForm(StepForm):
-    """第六条第4项: the enterprise delivers the file, listed piece by piece, by a named person."""
 
-    button = "移交"
-    advice = "档案由专人送达，不得由退休人员本人自带；材料无法补齐的，写明缺少的材料和原因。"
-    originals = forms.IntegerField(label="正本（卷）", min_value=1, max_value=99, initial=1)
+def means_allowed() -> list[tuple[str, str]]:
+    """How a file may be sent here: by a named person, and what local policy adds."""
+    means = Handover.Means
+    return [(m.value, m.label) for m in means if m == means.PERSON or m in settings.ARCHIVE_MEANS]
+
+
+def clean_carrier(carrier: str, retirees: Collection[str]) -> str:
+    """Who brings the files; never one of those whom they are about."""
+    carrier = carrier.strip()
+    if carrier in _HIMSELF or carrier in retirees:
+        raise ValidationError(NOT_BY_HIMSELF)
+    return carrier
+
+
+def clean_missing(text: str) -> str:
+    """A written statement: a line for each piece that is missing, with its name and why."""
+    lines = [line.strip().replace(":", "：") for line in text.splitlines() if line.strip()]
+    for line in lines:
+        name, colon, why = line.partition("：")
+        if not (name.strip() and colon and why.strip()):
+            raise ValidationError(f"“{line[:20]}”须写明材料名称和缺少的原因，中间用冒号隔开。")
+    return "；".join(lines)
+
+
+class CountsForm(forms.Form):
+    """How much is in one file, and what is missing in it."""
+
+    volumes = forms.IntegerField(label="正本（卷）", min_value=1, max_value=99, initial=1)
     duplicates = forms.IntegerField(label="副本（卷）", min_value=0, max_value=99, initial=0)
-    items = forms.IntegerField(label="档案材料（份）", min_value=1, max_value=9999)
+    pieces = forms.IntegerField(label="档案材料（份）", min_value=1, max_value=9999)
     pages = forms.IntegerField(label="页数", min_value=1, max_value=99999, required=False)
     missing = forms.CharField(
         label="缺失材料及说明", max_length=200, required=False,
         widget=forms.Textarea(attrs={"rows": 2}),
+        help_text="每行一项，写明材料名称和原因，例如：招工登记表：企业搬迁时遗失",
     )  # fmt: skip
-    carrier = forms.CharField(label="送档人", max_length=50)
-    delivered_on = DayField(label="转递日期", initial=timezone.localdate)
 
-    def clean_delivered_on(self) -> date | None:
-        return not_in_future(self.cleaned_data["delivered_on"], "转递日期")
+    def clean_missing(self) -> str:
+        return clean_missing(self.cleaned_data["missing"])
+
+    @property
+    def counts(self) -> Counts:
+        """The counts of a valid form."""
+        return Counts(**{name: self.cleaned_data[name] or 0 for name in Counts._fields})
+
+
+class SendForm(forms.Form):
+    """By whom, how and when a delivery goes."""
+
+    means = forms.ChoiceField(label="送达方式")
+    carrier = forms.CharField(label="送档人", max_length=50)
+    handed_on = DayField(label="转递日期", initial=timezone.localdate)
+
+    def __init__(self, *args: Any, retirees: Collection[str] = (), **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.retirees = retirees
+        self.fields["means"].choices = means_allowed()  # type: ignore[attr-defined]
+
+    def clean_handed_on(self) -> date | None:
+        return not_in_future(self.cleaned_data["handed_on"], "转递日期")
 
     def clean_carrier(self) -> str:
-        carrier: str = self.cleaned_data["carrier"].strip()
-        if carrier in {"本人", "本人自带", self.transfer.retiree.name}:
-            raise ValidationError("档案须由专人送达，不得由退休人员本人自带。")
-        return carrier
+        return clean_carrier(self.cleaned_data["carrier"], self.retirees)
+
+
+class DeliverForm(CountsForm, StepForm):
+    """第六条第4项: the enterprise delivers the file, listed piece by piece, by a named person."""
+
+    button = "移交"
+    advice = (
+        "多人的档案可在“档案移交”中成批移交。档案由专人送达，不得由退休人员本人自带；"
+        "材料无法补齐的，写明缺少的材料和原因。"
+    )
+    means = forms.ChoiceField(label="送达方式")
+    carrier = forms.CharField(label="送档人", max_length=50)
+    handed_on = DayField(label="转递日期", initial=timezone.localdate)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["means"].choices = means_allowed()  # type: ignore[attr-defined]
+
+    def clean_handed_on(self) -> date | None:
+        return not_in_future(self.cleaned_data["handed_on"], "转递日期")
+
+    def clean_carrier(self) -> str:
+        return clean_carrier(self.cleaned_data["carrier"], {self.transfer.retiree.name})
+
+    def clean(self) -> dict[str, Any]:
+        data = super().clean() or {}
+        if not self.errors:
+            data["counts"] = self.counts
+        return {name: value for name, value in data.items() if name not in Counts._fields}
 
 
 class AcceptFileForm(StepForm):
     """第六条第4项: the agency checks the file against the note and takes it in."""
 
     button = "接收"
-    originals = forms.IntegerField(label="实收正本（卷）", min_value=0, max_value=99)
+    advice = "逐项清点，与转递单一致的接收；不一致的说明差异后附注接收，或退回移交单位。"
+    volumes = forms.IntegerField(label="实收正本（卷）", min_value=0, max_value=99)
     duplicates = forms.IntegerField(label="实收副本（卷）", min_value=0, max_value=99)
-    items = forms.IntegerField(label="实收材料（份）", min_value=0, max_value=9999)
+    pieces = forms.IntegerField(label="实收材料（份）", min_value=0, max_value=9999)
+    pages = forms.IntegerField(label="实收页数", min_value=0, max_value=99999, required=False)
+    difference = forms.CharField(label="数量差异说明", max_length=200, required=False)
     accepted_on = DayField(label="接收日期", initial=timezone.localdate)
     accepted_by = forms.CharField(label="接收人", max_length=50)
     archive_number = forms.CharField(label="档案编号", max_length=40)
@@ -59,9 +137,11 @@ class AcceptFileForm(StepForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.file = PersonnelFile.objects.filter(transfer=self.transfer).first()
-        for name in ("originals", "duplicates", "items"):
-            self.fields[name].initial = getattr(self.file, name, None)
+        rows = PersonnelFile.objects.select_related("item")
+        self.file = rows.filter(transfer=self.transfer).first()
+        if self.file:
+            for name, count in self.file.item.counts._asdict().items():
+                self.fields[name].initial = count
 
     def clean_accepted_on(self) -> date | None:
         return not_in_future(self.cleaned_data["accepted_on"], "接收日期")
@@ -75,21 +155,18 @@ class AcceptFileForm(StepForm):
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
-        labels = {"originals": "正本", "duplicates": "副本", "items": "材料"}
-        differs = [
-            f"{label}应为 {getattr(self.file, name)}，实收 {data[name]}"
-            for name, label in labels.items()
-            if self.file and name in data and data[name] != getattr(self.file, name)
-        ]
-        if differs:
-            raise ValidationError(f"{'；'.join(differs)}。数量不符时请退回移交单位，不能接收。")
-        for name in labels:
-            data.pop(name, None)
-        return data
+        if self.file and not self.errors:
+            got = Counts(**{name: data[name] or 0 for name in Counts._fields})
+            differs = handovers.differences(self.file.item.counts, got)
+            if differs and not data["difference"].strip():
+                words = "；".join(differs)
+                raise ValidationError(f"{words}。请说明差异，或返回退回移交单位。")
+            data["got"] = got
+        return {name: value for name, value in data.items() if name not in Counts._fields}
 
     def answers(self) -> list[tuple[str, str]]:
         counts = [
             (str(self.fields[name].label), str(self.data.get(self.add_prefix(name), "")))
-            for name in ("originals", "duplicates", "items")
+            for name in Counts._fields
         ]
         return counts + [row for row in super().answers() if not row[0].startswith("实收")]

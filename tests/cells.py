@@ -13,6 +13,7 @@ from django.http import HttpResponse
 from django.test.client import BOUNDARY, MULTIPART_CONTENT, Client, encode_multipart
 from django.urls import reverse
 
+from archives import documents as slips
 from communities import documents as cards
 from tests import matrix
 from tests.matrix import EVERYBODY, ROWS, SEES, Cell, expected
@@ -92,6 +93,8 @@ class Asker:
         """Papers are empty: who may print is asked here, not what stands on the paper."""
         patch.setattr(Paper, "render", lambda *_: b"%PDF-1.7")
         patch.setattr(cards, "contact_cards_sheet", lambda *_, **__: b"%PDF-1.7")
+        for name in ("delivery_note", "delivery_roster", "catalogue"):
+            patch.setattr(slips, name, lambda *_: b"%PDF-1.7")
         return self
 
     def client(self, actor: str) -> Client:
@@ -226,7 +229,8 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     """Names of people and ids of objects, with the actors for whom they exist."""
     known = {name: SEES[case] for case, name in world.names.items()}
     tables = {
-        "case": SEES, "scan": SEES, "consent": SEES, "rights": matrix.RIGHTS_SEES,
+        "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
+        "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,
         "signed": matrix.SIGNED_SEES, "sheet": matrix.SHEET_SEES,

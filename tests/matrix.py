@@ -209,6 +209,32 @@ RIGHTS_ANSWERS = {"copy": SEES["own_done"], "erase": VERIFIES["own"],
 COPY_ASKED = dict.fromkeys(CASES, _N) | {"own_done": _of("clerk")}  # he recorded the request
 CONSENT_SEES = {"own_done": SEES["own_done"], "county_done": SEES["county_done"]}
 CARD_DESKS = {"own_done": _of("community", "street"), "county_done": _of("community_county")}
+# 第六条第4项: a batch of files is its enterprise's alone until it is sent; its authority sees it.
+_OWN_BATCH = _of("clerk", "sasac", "auditor")
+DELIVERY_SEES = {
+    "packing": _OWN_BATCH, "sent": _OWN_BATCH | {"insurance"}, "closed": _OWN_BATCH | {"insurance"},
+    "county": _of("clerk_county", "insurance_county", "sasac", "sasac_county", "auditor",
+                  "auditor_county"),
+}  # fmt: skip
+_BATCH_DEEDS = {
+    "packing/fill": "clerk", "packing/drop": "clerk", "packing/check": "", "sent/fill": "clerk",
+    "sent/check": "insurance", "sent/withdraw": "clerk", "sent/remind": "clerk",
+    "closed/check": "insurance", "closed/withdraw": "clerk", "county/check": "insurance_county",
+    "county/withdraw": "clerk_county",
+}  # fmt: skip
+_BATCH_PAPERS = {
+    f"{key}/{name}": DELIVERY_SEES[key]
+    for key, name in (
+        ("packing", "note"),
+        ("sent", "note"),
+        ("sent", "roster"),
+        ("county", "roster"),
+    )
+}
+_LENDABLE = ("own_archives", "own_done", "county_done")  # underway, lent, in its place
+_CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
+DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
+DELIVERY_READY = _of("packing/drop", "sent/check", "sent/withdraw")
 # 第六条: who keeps or receives each roster.
 ROSTER_ROLES = {
     "enterprises": _of("sasac", "hr", "enterprise", "auditor"),
@@ -260,6 +286,7 @@ def _case(
 
 
 _ENTERPRISE = _of("enterprise")
+_FILE_PEOPLE = _of("enterprise", "insurance", "sasac", "auditor")
 _SASAC, _HR, _SYSTEM = _of("sasac"), _of("hr"), _of("system_admin")
 _GRANTERS = _of("system_admin", "security_admin")
 
@@ -343,6 +370,30 @@ ROWS: dict[str, Row] = {
     "enterprises:import_detail": Row("第六条第1项", _SASAC, "GET POST", looks="no",
                                      sends=payloads.enterprise_rows),
     "enterprises:template": Row("第六条第1项", _SASAC),
+    # personnel files in batches
+    "archives:batches": Row("第六条第4项", _FILE_PEOPLE),
+    "archives:batch": Row("第六条第4项", _FILE_PEOPLE, "GET", "delivery", DELIVERY_SEES),
+    "archives:batch_paper": Row("第六条第4项", _FILE_PEOPLE, "POST", "delivery", _BATCH_PAPERS,
+                                ready=frozenset(_BATCH_PAPERS) - {"packing/note"}),
+    "archives:catalogue": _case("第六条第4项", _FILE_PEOPLE, "GET POST", _CATALOGUES, acts=_FILED,
+                                post_only=True, ready=_of("own_open", "next_open", "sibling_open"),
+                                sends=payloads.catalogue),
+    "archives:catalogue_paper": _case("第六条第4项", _FILE_PEOPLE, "POST", _CATALOGUES),
+    "archives:catalogue_import": Row("第六条第4项", _ENTERPRISE, "GET POST",
+                                     sends=payloads.catalogue_book, writes=False),
+    "archives:catalogue_template": Row("第六条第4项", _ENTERPRISE),
+    "archives:deed": Row("第六条第4项", _of("enterprise", "insurance"), "POST", "delivery",
+                         {key: DELIVERY_SEES[key.partition("/")[0]] for key in DELIVERY_ACTS},
+                         acts=DELIVERY_ACTS, ready=DELIVERY_READY, sends=payloads.delivery_deed),
+    "archives:loans": Row("第六条第4项", _of("insurance")),
+    "archives:loan_give": _case("第六条第4项", _of("insurance"), "GET POST", _LENDABLE,
+                                acts={key: KEEPS[_line(key)] for key in _LENDABLE},
+                                ready=_of("county_done"), sends=payloads.loan),
+    "archives:loan_back": Row("第六条第4项", _of("insurance"), "POST", "loan",
+                              {"own": _of("insurance")}),
+    "archives:pack": Row("第六条第4项", _ENTERPRISE, "POST", "case",
+                         {key: _FILED[key] for key in ("next_open", "sibling_open", "county_open")},
+                         sends=payloads.cards, in_body=True),
     # cases
     "transfers:list": Row("第六条", WORKERS),
     "transfers:search": Row("第六条", WORKERS, "POST", sends=payloads.search, writes=False),

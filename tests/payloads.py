@@ -9,6 +9,7 @@ from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from archives import catalogues
 from enterprises import imports
 from tests import workbooks
 from tests.factories import values_for
@@ -158,6 +159,38 @@ def answers(world: World, _actor: str, key: str) -> dict[str, Any]:
 def bulk(world: World, _actor: str, key: str) -> dict[str, Any]:
     case_key = key.partition("/")[0]
     return answers(world, "", key) | {"case": [world.id_of("case", case_key)], "answered": "1"}
+
+
+def delivery_deed(world: World, _actor: str, key: str) -> dict[str, Any]:
+    """What one side of a batch of files types: KEY is `batch/deed`."""
+    which, _, deed = key.partition("/")
+    today = timezone.localdate()
+    typed: dict[str, dict[str, Any]] = {
+        "fill": {"send": "1", "means": "person", "carrier": "许档员", "handed_on": today},
+        "check": {"accepted_on": today, "accepted_by": "陶社保", "first_number": "2026-0001",
+                  "rest": "on"},
+        "withdraw": {"reason": "装错了。"},
+    }  # fmt: skip
+    given = dict(typed.get(deed, {}))
+    for item in world.get("delivery", which).items.all():
+        counts = {"volumes": 1, "duplicates": 0, "pieces": 26, "pages": 84}
+        given |= {f"{item.pk}-{name}": count for name, count in counts.items()}
+    return given
+
+
+def catalogue(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"line-TOTAL_FORMS": "1", "line-INITIAL_FORMS": "0", "line-0-category": "1",
+            "line-0-title": "职工登记表", "line-0-copies": "1", "line-0-pages": "4"}  # fmt: skip
+
+
+def catalogue_book(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"file": SimpleUploadedFile("目录.xlsx", catalogues.template(), XLSX)}
+
+
+def loan(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    today = timezone.localdate()
+    return {"kind": "read", "person": "查档员", "office": "某单位", "letter": "介绍信2号",
+            "purpose": "核对工龄", "what": "全卷", "taken_on": today, "due_on": today}  # fmt: skip
 
 
 def reason(_world: World, _actor: str, _key: str) -> dict[str, Any]:

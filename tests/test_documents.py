@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from django.test import Client
 
-    from transfers.models import Retiree, Transfer
+    from transfers.models import Handover, Retiree, Transfer
 
 RARE = "㛃㻁𬭎𫖯𬀩𠅤𡋾𬱖𤧛䶮𫍽"
 LONG = "湖北省咸宁市嘉鱼县簰洲湾镇中堡社区银泉大道北段第二棉纺织印染总厂职工家属院十七栋"
@@ -213,7 +213,7 @@ def test_the_letter_says_what_the_annex_says(member: Transfer) -> None:
 
 
 def test_the_delivery_note_counts_and_asks_for_its_receipt(member: Transfer) -> None:
-    note = member.personnel_file.note
+    note = member.personnel_file.item.handover
     [text] = pages(delivery_note(note))
     for wanted in (
         "档案转递单（存根）", "回执", "正本1卷，副本0卷，材料共26份", "请按档案目录清单查收",
@@ -258,29 +258,36 @@ def test_the_word_that_does_not_apply_is_struck(member: Transfer) -> None:
         assert set(re.findall(r'class="struck">(..)<', html[0])) == {struck}
 
 
+def add_to(note: Handover, case: Transfer) -> None:
+    """The file of CASE as one more item of this delivery."""
+    item = case.personnel_file.item
+    item.handover, item.position = note, note.items.count() + 1
+    item.save()
+
+
 def test_a_long_delivery_has_its_list_on_a_page_of_its_own(member: Transfer) -> None:
-    note = member.personnel_file.note
+    note = member.personnel_file.item.handover
     for _ in range(3):
-        file = make_transfer(at="archives").personnel_file
-        file.note = note
-        file.save()
+        add_to(note, make_transfer(at="archives"))
     sheet, names = pages(delivery_note(note))
     assert "等4名同志的档案正本4卷，副本0卷，材料共104份" in sheet
     assert sheet.count("（名单附后）") == 2
-    for file in note.files.all():
-        assert file.transfer.retiree.name in names
+    for item in note.items.all():
+        assert item.transfer is not None
+        assert item.transfer.retiree.name in names
 
 
 def test_missing_material_and_the_longest_names_stay_on_the_slips(member: Transfer) -> None:
-    note = member.personnel_file.note
-    for case in (member, make_transfer(at="archives")):
+    note, other = member.personnel_file.item.handover, make_transfer(at="archives")
+    add_to(note, other)
+    for case in (member, other):
         file, person = case.personnel_file, case.retiree
-        file.note, file.missing = note, (LONG * 6)[:200]
+        file.missing = (LONG * 6)[:200]
         file.save()
         person.name, person.former_employer = (LONG * 2)[:50], (LONG * 2)[:80]
         person.former_post = (LONG * 2)[:60]
         person.save()
-    note.enterprise.name, note.carrier = (LONG * 3)[:80], LONG[:50]
+    note.sender_name, note.carrier = (LONG * 3)[:80], LONG[:50]
     data = delivery_note(note)
     [text] = pages(data)
     assert text.count((LONG * 6)[:200]) == 2

@@ -79,7 +79,7 @@ PAPERS: dict[str, Callable[[], bytes]] = {
     "basic_information_form": lambda: basic_information_form(_case("confirm")),
     "privacy_notice": lambda: privacy_notice(_case("confirm")),
     "handover_letter": _handover_letter,
-    "delivery_note": lambda: delivery_note(_case("done").personnel_file.note),
+    "delivery_note": lambda: delivery_note(_case("done").personnel_file.item.handover),
     "introduction_letter": lambda: introduction_letter(_case("done").party_moves.get()),
     "contact_card": lambda: contact_card(_card(), check_url=CHECK_URL),
     "contact_cards": lambda: contact_cards_sheet([_card()], check_url=CHECK_URL),

@@ -281,7 +281,7 @@ def test_receipts_lie_in_the_record_of_their_case(
     from transfers.notice import privacy_notice
 
     case = make_transfer(at="done", party_member=True)
-    move, note = case.party_moves.get(), case.personnel_file.note
+    move, note = case.party_moves.get(), case.personnel_file.item.handover
     papers = [introduction_letter(move), delivery_note(note), privacy_notice(case)]
     photos = [
         scan_pile.as_jpeg(scan_pile.pages_of(bytes(paper), 150, [0])[0].convert("L"))

@@ -14,10 +14,11 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from archives.models import FileLoan
 from enterprises.models import Enterprise
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
-from transfers import notice, workflow
+from transfers import handovers, notice, workflow
 from transfers.imports import sessions
 from transfers.imports.checking import Report
 from transfers.imports.choices import SheetColumn
@@ -32,6 +33,7 @@ from transfers.models import (
     SignedPile,
     Transfer,
 )
+from transfers.models.handovers import Desk
 from xianning import audit, demo, exports, serials, standards, vault, walk
 from xianning.models import (
     AccessLog,
@@ -196,6 +198,8 @@ def build(world: World) -> None:
     for number, (key, (line, at, member)) in enumerate(CASES.items()):
         _build_case(world, key, LINES[line], at, member, _NAMES[number])
     _build_papers(world)
+    _build_deliveries(world)
+    _build_loans(world)
     _build_letters(world)
     _build_work(world)
     _build_offices(world)
@@ -288,6 +292,37 @@ def _build_papers(world: World) -> None:
         key: cases[key].scans.first()
         for key in ("own_done", "next_open", "sibling_open", "county_done")
     }
+
+
+def _build_deliveries(world: World) -> None:
+    """The deliveries in which the files of CASES went, and one that is packed and still empty."""
+    cases = world.objects["case"]
+    world.objects["delivery"] = {
+        key: cases[case].personnel_file.item.handover
+        for key, case in (
+            ("sent", "own_archives"),
+            ("closed", "own_done"),
+            ("county", "county_done"),
+        )
+    }
+    case = cases["own_open"]
+    world.objects["delivery"]["packing"] = handovers.pack(
+        "personnel", by=world.users["clerk"], receiver=Desk("insurance", area=case.archive_area),
+        sender=Desk("enterprise", enterprise=case.enterprise),
+    )  # fmt: skip
+
+
+def _build_loans(world: World) -> None:
+    """Files that somebody has in his hands."""
+    today = timezone.localdate()
+    world.objects["loan"] = {
+        key: FileLoan.give(
+            world.get("case", case).personnel_file, by=world.users[by], taken_on=today, due_on=today,
+            kind="lend", person="查档员", office="某单位（测试）", letter="介绍信1号", purpose="核对工龄",
+            what="九-1 工资类",
+        )
+        for key, case, by in (("own", "own_done", "insurance"),)
+    }  # fmt: skip
 
 
 def _build_work(world: World) -> None:

@@ -106,7 +106,7 @@ def _form_is_ready(case: Transfer) -> str | None:
 
 
 def _file_is_sent(case: Transfer) -> str | None:
-    sent = PersonnelFile.objects.filter(transfer=case).exists()
+    sent = PersonnelFile.objects.delivered().filter(transfer=case).exists()
     return None if sent else "移交人事档案后才能打印。"
 
 
@@ -180,7 +180,7 @@ PAPERS: dict[str, Paper] = {
     ),
     "delivery": Paper(
         "档案转递单", "第六条第4项", "enterprise", _file_is_sent,
-        lambda case, _request: delivery_note(PersonnelFile.objects.get(transfer=case).note),
+        lambda case, _request: delivery_note(PersonnelFile.of(case).item.handover),
     ),
     "card": Paper(
         "社区联系卡", "第六条第5项", "community", _card_is_issued,

@@ -17,10 +17,12 @@ from django.db import models, transaction
 from django.utils import timezone
 from openpyxl import Workbook
 
-from archives.models import PersonnelFile
+from archives.models import CatalogueEntry, FileLoan, PersonnelFile
 from communities.models import Reception
 from party.models import PartyMove
 from transfers.models import (
+    HandoverItem,
+    HandoverTurn,
     NameGram,
     Retiree,
     RightsRequest,
@@ -168,11 +170,14 @@ def erase(
     )  # fmt: skip
 
 
+_FORGOTTEN = (Retiree, Reception, PersonnelFile, PartyMove, HandoverItem, CatalogueEntry, FileLoan)
+
+
 def _drop_histories(person: Retiree, cases: list[Transfer]) -> int:
     """Earlier versions hold what is erased now."""
     count = 0
     for model, rows in list(tables_about(person)):
-        if getattr(model, "instance_type", None) in (Retiree, Reception, PersonnelFile, PartyMove):
+        if getattr(model, "instance_type", None) in _FORGOTTEN:
             count += rows.count()
             rows.delete()
     return count
@@ -196,6 +201,13 @@ def _blank_texts(cases: list[Transfer]) -> int:
         (Notice.objects.filter(transfer__in=cases), ("text",)),
         (Reception.objects.filter(transfer__in=cases).exclude(remarks=""), ("remarks",)),
         (PersonnelFile.objects.filter(transfer__in=cases), ("missing", "remarks", "location")),
+        (HandoverItem.objects.filter(transfer__in=cases).exclude(reason=""), ("reason",)),
+        (HandoverTurn.objects.filter(item__transfer__in=cases).exclude(reason=""), ("reason",)),
+        (
+            FileLoan.objects.filter(file__transfer__in=cases),
+            ("person", "office", "letter", "purpose", "what", "back_note"),
+        ),
+        (CatalogueEntry.objects.filter(transfer__in=cases), ("title", "remarks")),
         (PartyMove.objects.filter(transfer__in=cases), ("from_organization", "remarks")),
     ):
         count += rows.update(**dict.fromkeys(names, ERASED))

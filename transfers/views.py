@@ -82,7 +82,8 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "page": page,
             "lines": casefile.lines(cases, page.rows if waiting else []),
             "waiting": STEPS.get(waiting),
-            "can_tick": bool(waiting) and (STEPS[waiting].bulk or bool(piled(waiting))),
+            "can_tick": bool(waiting)
+            and (STEPS[waiting].bulk or bool(piled(waiting)) or waiting == workflow.DELIVER),
             "piled": piled(waiting) if access.scope(user_of(request)).enterprises else [],
             "heading": f"待办：{STEPS[waiting].title}" if waiting else "案卷",
             "article": STEPS[waiting].article if waiting else "第六条",

@@ -29,6 +29,7 @@ from party.models import PartyMove
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
+from transfers.refusal import Refused
 from xianning import access, audit, bulk
 from xianning.models import Notice, Office, User
 from xianning.models import Sequence as Numbers
@@ -37,10 +38,6 @@ from xianning.roles import ROLES
 
 State = TransferStep.State
 Verb = StepEvent.Verb
-
-
-class Refused(Exception):
-    """An act that cannot be done; the text is a sentence for the user."""
 
 
 def _nothing(transfer: Transfer, *_: Any, **__: Any) -> None:
@@ -88,6 +85,7 @@ class Step:
     unless: Callable[[Transfer], str | None] = _nothing  # why the step does not apply
     effect: Callable[..., str | None] = _nothing
     undo: Callable[..., None] = _nothing
+    back: Callable[..., None] | None = None  # when the next office returns it; else `undo`
     returns_to: str = ""
     bulk: bool = False  # many people with one set of answers
 
@@ -113,7 +111,8 @@ STEPS: dict[str, Step] = {
         Step(CONFIRM, 3, "基本信息确认", "enterprise", "enterprise", needs=(VERIFY,),
              form=ConfirmForm, effect=SignedForm.sign, undo=SignedForm.unsign, returns_to=DECLARE),
         Step(DELIVER, 4, "移交人事档案", "enterprise", "enterprise", needs=(CONFIRM,),
-             form=DeliverForm, effect=PersonnelFile.deliver),
+             form=DeliverForm, effect=PersonnelFile.deliver, undo=PersonnelFile.take_back,
+             back=PersonnelFile.come_back),
         Step(ARCHIVES, 4, "接收人事档案", "insurance", "archive_area", needs=(DELIVER,),
              form=AcceptFileForm, effect=PersonnelFile.accept, undo=PersonnelFile.unaccept,
              returns_to=DELIVER),
@@ -460,8 +459,11 @@ def file(form: RetireeForm, *, by: User) -> Transfer:
 
 
 @transaction.atomic
-def complete(transfer: Transfer, key: str, *, by: User, **data: Any) -> None:
-    """Do the act of step KEY. Raises Refused with the reason when it cannot be done."""
+def complete(transfer: Transfer, key: str, *, by: User, announce: bool = True, **data: Any) -> None:
+    """Do the act of step KEY. Raises Refused with the reason when it cannot be done.
+
+    The next office is told unless ANNOUNCE says that the caller does, for many at once.
+    """
     case, rows = _lock(transfer)
     row = rows[key]
     if reason := why_not(case, row, by):
@@ -471,7 +473,8 @@ def complete(transfer: Transfer, key: str, *, by: User, **data: Any) -> None:
     _mark_done(row, by, _office(row, by))
     opened = _settle(case, rows)
     _finish(case, rows, STEPS[key].title)
-    _tell_opened(case, opened, by)
+    if announce:
+        _tell_opened(case, opened, by)
 
 
 @transaction.atomic
@@ -487,7 +490,10 @@ def send_back(transfer: Transfer, key: str, *, by: User, code: str, reason: str)
         if rows[between].state == State.DONE:
             STEPS[between].undo(case, by=by, reason=reason)
             _reopen(rows[between], returned=False)
-    STEPS[target.step].undo(case, by=by, reason=reason)
+    if come_back := STEPS[target.step].back:
+        come_back(case, by=by, code=code, reason=reason)
+    else:
+        STEPS[target.step].undo(case, by=by, reason=reason)
     _reopen(target, returned=True)
     _settle(case, rows)
     _finish(case, rows, f"退回：{reason}"[:300])

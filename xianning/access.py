@@ -101,21 +101,25 @@ class Scope:
             if slug == role or role in ROLES[slug].acts_as
         )
 
-    def places(self, role: str) -> Q:
-        """Rows with columns `area` and `enterprise` that are desks of ROLE which I may serve."""
+    def places(self, role: str, side: str = "") -> Q:
+        """Rows with columns `area` and `enterprise` that are desks of ROLE which I may serve.
+
+        SIDE stands before the names of the columns, such as `from_`.
+        """
         if ROLES[role].place == "enterprise":
-            return Q(enterprise_id__in=self.enterprises)
-        mine = Q(pk__in=[])
+            return Q(**{f"{side}enterprise_id__in": self.enterprises})
+        column, mine = f"{side}area_id", Q(pk__in=[])
         for slug, held in self.areas.items():
             if slug == role or role in ROLES[slug].acts_as:
-                mine |= within("area_id", held) if ROLES[slug].acts_below else Q(area_id__in=held)
+                below = ROLES[slug].acts_below
+                mine |= within(column, held) if below else Q(**{f"{column}__in": held})
         return mine
 
-    def desks(self) -> Q:
+    def desks(self, side: str = "") -> Q:
         """Rows with columns `role`, `area` and `enterprise` that are desks of mine."""
         mine = Q(pk__in=[])
         for slug in self.served:
-            mine |= Q(role=slug) & self.places(slug)
+            mine |= Q(**{f"{side}role": slug}) & self.places(slug, side)
         return mine
 
     @property
@@ -222,6 +226,7 @@ _grants = _roles("system_admin", "security_admin")
 _overseers = _roles("security_admin", "audit_admin", "auditor")
 _watchers = Rule(SIGNED_IN, "view_audit")
 _noticed = Rule(_CASES | ADMINISTRATORS)
+_files = _roles("enterprise", "insurance", "sasac", "auditor")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
 # One entry for each URL name; a URL without an entry is refused and fails the build.
@@ -283,6 +288,18 @@ REGISTRY: dict[str, Rule] = {
     "enterprises:import": _roles("sasac"),
     "enterprises:import_detail": _roles("sasac"),
     "enterprises:template": _roles("sasac"),
+    "archives:batches": _files,
+    "archives:batch": _files,
+    "archives:batch_paper": _files,
+    "archives:deed": _roles("enterprise", "insurance"),
+    "archives:pack": _roles("enterprise"),
+    "archives:loans": _roles("insurance"),
+    "archives:loan_give": _roles("insurance"),
+    "archives:loan_back": _roles("insurance"),
+    "archives:catalogue": _files,
+    "archives:catalogue_paper": _files,
+    "archives:catalogue_import": _roles("enterprise"),
+    "archives:catalogue_template": _roles("enterprise"),
     "transfers:list": _cases,
     "transfers:search": _cases,
     "transfers:detail": _cases,

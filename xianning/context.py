@@ -32,6 +32,7 @@ _NAV = (
     ("待办", "home"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
+    ("档案移交", "archives:batches"),
     ("国企名单", "enterprises:list"),
     ("名册", "rosters"),
     ("导出", "exports"),

@@ -235,6 +235,9 @@ TRUSTED_PROXIES = env_int("TRUSTED_PROXIES", 0)
 # From which networks the three administrators work (CIDR, IPv4 or IPv6); empty: from everywhere.
 ADMIN_NETWORKS = env_list("ADMIN_NETWORKS")
 
+# Local policy: how personnel files may be sent besides by a named person (courier, ems).
+ARCHIVE_MEANS = env_list("ARCHIVE_MEANS")
+
 # The demo has no telephones: there the second factor is offered, not demanded.
 SECOND_FACTOR = env_bool("SECOND_FACTOR", default=not DEMO)
 OTP_TOTP_ISSUER = "咸宁退休人员移交"

@@ -76,5 +76,6 @@ urlpatterns = [
     # the apps
     path("enterprises/", include("enterprises.urls")),
     path("transfers/", include("transfers.urls")),
+    path("archives/", include("archives.urls")),
     path("", include("communities.urls")),
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from transfers.models.batches import ColumnChoice, ImportBatch, ImportChange
 from transfers.models.cases import StepEvent, Transfer, TransferStep
 from transfers.models.evidence import Scan, SignedForm
+from transfers.models.handovers import Handover, HandoverItem, HandoverTurn
 from transfers.models.letters import HandoverLetter
 from transfers.models.printing import PrintedPaper, PrintPile
 from transfers.models.retirees import PARTY_MEMBER, NameGram, Retiree
@@ -12,8 +13,8 @@ from transfers.models.rights import Consent, RightsRequest, Tombstone
 from transfers.models.scans import SignedPage, SignedPile
 
 __all__ = [
-    "PARTY_MEMBER", "ColumnChoice", "Consent", "HandoverLetter", "ImportBatch", "ImportChange",
-    "NameGram", "PrintPile", "PrintedPaper", "Retiree", "RightsRequest", "Scan", "SignedForm",
-    "SignedPage", "SignedPile", "StepEvent",
+    "PARTY_MEMBER", "ColumnChoice", "Consent", "Handover", "HandoverItem", "HandoverLetter",
+    "HandoverTurn", "ImportBatch", "ImportChange", "NameGram", "PrintPile", "PrintedPaper",
+    "Retiree", "RightsRequest", "Scan", "SignedForm", "SignedPage", "SignedPile", "StepEvent",
     "Tombstone", "Transfer", "TransferStep",
 ]  # fmt: skip

@@ -16,12 +16,13 @@ from django.db import transaction
 from django.http import QueryDict
 from django.utils import timezone
 
-from archives.models import DeliveryNote, PersonnelFile
+from archives.models import PersonnelFile
 from party.models import PartyMove
 from transfers import notice, workflow
 from transfers.documents import COPIES
 from transfers.forms import ConfirmForm
 from transfers.models import Scan, SignedForm, SignedPage, Transfer, TransferStep
+from transfers.models.handovers import Handover, HandoverItem
 from transfers.workflow import CONFIRM
 from xianning import access, audit, vault
 from xianning.privacy import NotReadable
@@ -80,9 +81,9 @@ def _letter_of(case: Transfer) -> UUID | None:
 
 
 def _old_note(code: Code) -> str | None:
-    if PersonnelFile.objects.filter(note=code.pk).exists():
+    if PersonnelFile.objects.filter(item__handover=code.pk).exists():
         return None
-    return f"{DeliveryNote.objects.get(pk=code.pk)}已由新的转递单代替，请上传现行转递单的回执。"
+    return f"{Handover.objects.get(pk=code.pk)}已由新的转递单代替，请上传现行转递单的回执。"
 
 
 PAPERS: dict[str, Paper] = {
@@ -96,11 +97,11 @@ PAPERS: dict[str, Paper] = {
     ),
     "NOTE": Paper(
         "档案转递单", SLIPS,
-        lambda pk: list(PersonnelFile.history.filter(note=pk).order_by()
-                        .values_list("transfer_id", flat=True).distinct()),
+        lambda pk: list(HandoverItem.objects.filter(handover=pk, kind="personnel")
+                        .values_list("transfer_id", flat=True)),
         _old_note,
         lambda case: PersonnelFile.objects.filter(transfer=case)
-        .values_list("note_id", flat=True).first(),
+        .values_list("item__handover_id", flat=True).first(),
     ),
 }  # fmt: skip
 
@@ -268,7 +269,7 @@ def _keep(page: SignedPage, case: Transfer, by: User) -> Scan:
     """A further copy or a receipt, in the record of every case that the sheet is about."""
     cases = [case.pk]
     if page.paper == "NOTE" and (file := PersonnelFile.objects.filter(transfer=case).first()):
-        cases = list(file.note.files.values_list("transfer_id", flat=True))
+        cases = list(file.item.handover.items.values_list("transfer_id", flat=True))
     rows = own_cases(by).filter(pk__in=cases).order_by("pk")
     made = {row.pk: Scan.keep(row, title_of(page), _stored(page), by) for row in rows}
     return made[case.pk]

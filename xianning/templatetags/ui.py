@@ -95,6 +95,13 @@ _PILLS = {
     "made": Pill("open", "●", "可下载"),
     "fetched": Pill("done", "✓", "已下载"),
     "expired": Pill("quiet", "×", "已过期"),
+    "packing": Pill("quiet", "○", "整理中"),
+    "sent": Pill("open", "●", "待查收"),
+    "closed": Pill("done", "✓", "已办结"),
+    "waiting": Pill("open", "●", "待查收"),
+    "accepted": Pill("done", "✓", "已接收"),
+    "noted": Pill("done", "✓", "附注接收"),
+    "late": Pill("warn", "!", "回执逾期"),
 }
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import random
+from datetime import timedelta
 from typing import Any
 
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.utils import timezone
 
+from archives import batches
 from communities.directory import Directory
 from communities.models import Area
 from enterprises.models import Enterprise
 from transfers import workflow
 from transfers.choices import ReturnReason
 from transfers.models import Retiree, Transfer
+from transfers.models.handovers import Counts, Handover
 from xianning import checks, demo, standards, walk
 from xianning.models import Office, User
 from xianning.roles import ROLES
@@ -46,6 +50,7 @@ class Command(BaseCommand):
             if row.confirmed and enterprise.confirmed_at is None:
                 self._confirm(enterprise, users)
         self._people(people, seed, enterprises, users)
+        self._deliveries(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
         code = standards.make_credit_code(row.code)
@@ -120,6 +125,41 @@ class Command(BaseCommand):
         self.stdout.write(
             f"演示数据：{len(enterprises)} 家企业、{len(users)} 个账号、{loaded} 人。"
         )
+
+    def _deliveries(self, users: dict[str, User]) -> None:
+        """Batches of files: one partly checked, one whose receipt is late, one being packed."""
+        clerk, agency = users["qiye"], users["shebao"]
+        if Handover.objects.filter(kind="personnel", state=Handover.State.PACKING).exists():
+            return
+        waiting = workflow.waiting(clerk, workflow.DELIVER).values("transfer_id")
+        people = list(
+            Transfer.objects.filter(pk__in=waiting)
+            .select_related("retiree", "enterprise", "archive_area").order_by("pk")[:8]
+        )  # fmt: skip
+        today = timezone.localdate()
+        for days, part in ((5, people[:3]), (40, people[3:5]), (0, people[5:])):
+            if not part:
+                continue
+            batch = batches.pack(part, by=clerk)
+            for item in batch.items.all():
+                batches.recount(
+                    item,
+                    by=clerk,
+                    counts=Counts(1, 0, 18 + item.position, 76),
+                    missing="招工登记表：企业搬迁时遗失" if item.position == 2 else "",
+                )
+            if days:
+                batches.send(batch, by=clerk, means="person", carrier="许档员",
+                             handed_on=today - timedelta(days=days))  # fmt: skip
+            if days == 5:
+                first, *rest = batch.items.select_related("transfer__retiree")
+                decisions = [batches.Decision(first, got=first.counts, number="2026-0001",
+                                              location="2库/15柜/3层")]  # fmt: skip
+                decisions += [
+                    batches.Decision(item, code="missing", words="缺退休审批表，请补齐。")
+                    for item in rest[1:]
+                ]
+                batches.check(batch, decisions, by=agency, accepted_on=today, accepted_by="陶社保")
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}

@@ -1,0 +1,23 @@
+"""Addresses of personnel files in batches."""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from archives import catalogue_views, loan_views, views
+
+app_name = "archives"
+urlpatterns = [
+    path("catalogues/import/", catalogue_views.catalogue_import, name="catalogue_import"),
+    path("catalogues/template/", catalogue_views.catalogue_template, name="catalogue_template"),
+    path("catalogues/<uuid:pk>/", catalogue_views.catalogue, name="catalogue"),
+    path("catalogues/<uuid:pk>/paper/", catalogue_views.catalogue_paper, name="catalogue_paper"),
+    path("loans/", loan_views.loans, name="loans"),
+    path("loans/give/<uuid:pk>/", loan_views.give, name="loan_give"),
+    path("loans/<uuid:pk>/back/", loan_views.take_back, name="loan_back"),
+    path("batches/", views.batch_list, name="batches"),
+    path("batches/pack/", views.pack, name="pack"),
+    path("batches/<uuid:pk>/", views.batch, name="batch"),
+    path("batches/<uuid:pk>/paper/<slug:name>/", views.batch_paper, name="batch_paper"),
+    path("batches/<uuid:pk>/<slug:name>/", views.deed, name="deed"),
+]
