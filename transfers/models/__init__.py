@@ -6,6 +6,7 @@ from transfers.models.batches import ColumnChoice, ImportBatch, ImportChange
 from transfers.models.cases import StepEvent, Transfer, TransferStep
 from transfers.models.evidence import Scan, SignedForm
 from transfers.models.letters import HandoverLetter
+from transfers.models.limits import StepLimit
 from transfers.models.printing import PrintedPaper, PrintPile
 from transfers.models.retirees import PARTY_MEMBER, NameGram, Retiree
 from transfers.models.rights import Consent, RightsRequest, Tombstone
@@ -14,6 +15,6 @@ from transfers.models.scans import SignedPage, SignedPile
 __all__ = [
     "PARTY_MEMBER", "ColumnChoice", "Consent", "HandoverLetter", "ImportBatch", "ImportChange",
     "NameGram", "PrintPile", "PrintedPaper", "Retiree", "RightsRequest", "Scan", "SignedForm",
-    "SignedPage", "SignedPile", "StepEvent",
+    "SignedPage", "SignedPile", "StepEvent", "StepLimit",
     "Tombstone", "Transfer", "TransferStep",
 ]  # fmt: skip
