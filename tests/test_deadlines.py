@@ -179,3 +179,10 @@ def test_the_digest_goes_to_the_desk_and_to_the_office_above_once_a_day() -> Non
         ("hr", demo.CITY): "期限提醒（本地规定）：“核定退休待遇”2 件已超期、3 件即将到期。",
         ("sasac", demo.CITY): "超期上报（本地规定）：“核定退休待遇”2 件，请督促办理。",
     }
+
+
+def test_a_county_sees_its_own_days_in_the_form(sign_in: Callable[..., Any]) -> None:
+    limit("verify", 5)
+    limit("archives", 7, demo.CHIBI, "gzw_chibi")
+    form = sign_in("gzw_chibi").get(reverse("transfers:limits")).context["form"]
+    assert form.initial == {"archives": 7, "warn": 1, "basis": "测试文号"}

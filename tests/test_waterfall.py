@@ -11,11 +11,12 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from enterprises.models import Enterprise
 from tests.factories import make_transfer, staff_of
 from transfers import waterfall, workflow
 from transfers.models import StepEvent, Transfer
 from transfers.waterfall import STAGES
-from xianning import walk
+from xianning import demo, walk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -138,6 +139,23 @@ def test_sums_end_at_the_borders_of_the_office(sign_in: Callable[..., Any]) -> N
         for who in ("gzw", "gzw_chibi", "qiye", "shequ", "shequ_wannian")
     }
     assert found == {"gzw": 2, "gzw_chibi": 1, "qiye": 1, "shequ": 1, "shequ_wannian": 0}
+
+
+def test_the_list_and_the_enterprise_are_those_of_the_office(sign_in: Callable[..., Any]) -> None:
+    case = make_transfer(at="verify")
+    Enterprise.objects.filter(pk=case.enterprise_id).update(retiree_count=100_000)
+    url = f"{reverse('transfers:waterfall')}?enterprise={case.enterprise_id}"
+    assert sign_in("gzw").get(url).context["listed"] == 100_000
+    assert sign_in("gzw_chibi").get(url).status_code == 404
+    elsewhere = sign_in("gzw_chibi").get(reverse("transfers:waterfall")).context["listed"]
+    assert elsewhere < 100_000
+
+
+def test_a_county_is_a_part_of_the_city(sign_in: Callable[..., Any]) -> None:
+    make_transfer(at="verify")
+    make_transfer(at="verify", clerk="qiye_chibi")
+    page = sign_in("gzw").get(f"{reverse('transfers:waterfall')}?in={demo.CHIBI}")
+    assert page.context["found"]["filed"] == 1
 
 
 @pytest.mark.parametrize("query", ["on=2026-13-01", "on=2999-01-01", "missing=x", "by=x",

@@ -112,3 +112,8 @@ def test_a_wrong_notice_changes_nothing_and_says_why(
     assert answer.status_code == 422
     assert sentence in answer.content.decode()
     assert list(CalendarDay.objects.values()) == before
+
+
+@pytest.mark.parametrize("year", ["abcd", "20260", "2019", "2061"])
+def test_no_page_beyond_the_calendar(sign_in: Callable[..., Any], year: str) -> None:
+    assert sign_in("guanli").get(f"{reverse('calendar')}?year={year}").status_code == 404

@@ -60,7 +60,7 @@ STAGES: dict[str, Stage] = {
         Stage(COMMUNITY, "已报到", "已签字未报到", "第六条第5项", CONFIRM),
         Stage(CARD, "已发联系卡", "已报到未发卡", "第六条第5项", COMMUNITY),
         Stage("member", "其中党员", "其中非党员", "第六条第6项", CONFIRM),
-        Stage(PARTY, "组织关系已转入", "党员组织关系未转入", "第六条第6项", "member"),
+        Stage(PARTY, "组织关系转入", "党员组织关系未转入", "第六条第6项", "member"),
     )
 }
 MEMBER = "member"

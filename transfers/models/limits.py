@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from django.conf import settings
 from django.db import models
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
-from xianning import access
 from xianning.models import Record
 
-if TYPE_CHECKING:
-    from xianning.models import User
-
 MOST_DAYS = 120
-
-
-class StepLimitQuerySet(models.QuerySet["StepLimit"]):
-    def visible_to(self, user: User) -> StepLimitQuerySet:
-        """Those that the SASAC offices of USER set."""
-        return self.filter(authority__in=access.scope(user).areas.get("sasac", frozenset()))
 
 
 class StepLimit(Record):
@@ -45,8 +33,6 @@ class StepLimit(Record):
     )  # fmt: skip
     set_at = models.DateTimeField("设定时间", default=timezone.now)
     history = HistoricalRecords()
-
-    objects = StepLimitQuerySet.as_manager()
 
     class Meta:
         verbose_name = "办理期限"
