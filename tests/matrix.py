@@ -347,6 +347,7 @@ ROWS: dict[str, Row] = {
     "account_review": Row("第十一条", _GRANTERS),
     "permissions": Row("第十一条", _of("security_admin", "audit_admin", "auditor")),
     "register": Row("第十一条", _of("security_admin", "audit_admin", "auditor")),
+    "calendar": Row("第七条", _SYSTEM, "GET POST", sends=payloads.calendar),
     # divisions and cards
     "communities:areas": Row("第五条", _SYSTEM),
     "communities:area_edit": Row("第五条", _SYSTEM, "GET POST", "area", AREA_SEES,
@@ -450,6 +451,8 @@ ROWS: dict[str, Row] = {
     "transfers:signed_claim": Row("第六条第3项", _ENTERPRISE, "GET POST", "sheet", SHEET_SEES,
                                   sends=payloads.claimed_page),
     "transfers:signed_drop": Row("第六条第3项", _ENTERPRISE, "POST", "sheet", SHEET_SEES),
+    "transfers:waterfall": Row("第六条", WORKERS),
+    "transfers:limits": Row("第六条", _SASAC, "GET POST", sends=payloads.limits),
     "transfers:add": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person),
     "transfers:import": Row("第六条第2项", _ENTERPRISE, "GET POST", sends=payloads.person_book),
     "transfers:import_list": Row("第六条第2项", _ENTERPRISE),

@@ -90,6 +90,16 @@ def area(world: World, _actor: str, key: str) -> dict[str, Any]:
             "reason": "测试批复1号"}  # fmt: skip
 
 
+def calendar(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    rows = [[f"2027-10-0{day}", "放假", "国庆节"] for day in range(1, 8)]
+    book = workbooks.table(["日期", "安排", "节日"], *rows)
+    return {"notice": "测试通知", "file": SimpleUploadedFile("2027.xlsx", book, XLSX)}
+
+
+def limits(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"verify": "10", "warn": "2", "basis": "测试文号"}
+
+
 # --- enterprises ---------------------------------------------------------------------------------
 
 

@@ -39,6 +39,7 @@ LISTS = {
     "imports": ("transfers:import_list", [], "qiye", "verify"),
     "jobs": ("jobs", [], "qiye", "verify"),
     "areas": ("communities:areas", [], "guanli", "verify"),
+    "waterfall": ("transfers:waterfall", [], "gzw", "deliver"),
     "offices": ("offices", [], "guanli", "verify"),
     "users": ("users", [], "guanli", "verify"),
 }  # fmt: skip

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from transfers import workflow
+from transfers.deadlines import Clock, Due
 from transfers.models import PrintedPaper, Retiree, StepEvent, Transfer, TransferStep
 from transfers.papers import PAPERS
 from transfers.workflow import SIX_STEPS, STEPS
@@ -118,15 +119,16 @@ class Line:
     total: int
     since: datetime | None = None
     returned: bool = False
+    due: Due | None = None
 
 
 def lines(cases: Sequence[Transfer], waiting: Sequence[TransferStep]) -> list[Line]:
     """Lines for CASES (with prefetched steps); WAITING holds the open step of each, if asked."""
-    at = {row.transfer_id: row for row in waiting}
-    return [_line(case, at.get(case.pk)) for case in cases]
+    at, clock = {row.transfer_id: row for row in waiting}, Clock()
+    return [_line(case, at.get(case.pk), clock) for case in cases]
 
 
-def _line(case: Transfer, row: TransferStep | None) -> Line:
+def _line(case: Transfer, row: TransferStep | None, clock: Clock) -> Line:
     all_rows = list(case.steps.all())
     by_number: dict[int, list[str]] = {}
     for each in all_rows:
@@ -140,7 +142,16 @@ def _line(case: Transfer, row: TransferStep | None) -> Line:
         case, now, done, len(needed),
         since=row.opened_at if row else None,
         returned=any(r.returned for r in all_rows),
+        due=_first_due(case, [row] if row else all_rows, clock),
     )  # fmt: skip
+
+
+def _first_due(case: Transfer, rows: Sequence[TransferStep], clock: Clock) -> Due | None:
+    """The deadline that ends first among the open ROWS."""
+    if case.state != Transfer.State.OPEN:
+        return None
+    found = [clock.due(r, case.authority_id) for r in rows if r.state == TransferStep.State.OPEN]
+    return min((due for due in found if due), key=lambda due: due.on, default=None)
 
 
 # --- facts --------------------------------------------------------------------------------------

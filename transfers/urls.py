@@ -7,11 +7,13 @@ from django.urls import path, register_converter
 from transfers import (
     act_views,
     letter_views,
+    limit_views,
     pile_views,
     rights_views,
     scan_views,
     trace_views,
     views,
+    waterfall_views,
 )
 from transfers.import_urls import urlpatterns as import_urls
 from transfers.workflow import STEPS
@@ -38,6 +40,8 @@ urlpatterns = [
     path("add/", views.add, name="add"),
     path("bulk/<step:key>/", act_views.bulk, name="bulk"),
     path("pile/<slug:name>/", pile_views.pile, name="pile"),
+    path("waterfall/", waterfall_views.page, name="waterfall"),
+    path("limits/", limit_views.limits, name="limits"),
     path("letters/", letter_views.letters, name="letters"),
     path("letters/for/<uuid:pk>/", letter_views.letter_issue, name="letter_issue"),
     path("letters/<uuid:pk>/", letter_views.letter, name="letter"),

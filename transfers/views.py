@@ -17,7 +17,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from enterprises.models import Enterprise
-from transfers import casefile, workflow
+from transfers import casefile, waterfall, waterfall_views, workflow
 from transfers.forms import OpenForm, RevealForm, SearchForm
 from transfers.models import Retiree, Scan, Transfer, TransferStep
 from transfers.papers import PAPERS, piled
@@ -92,20 +92,21 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "states": Transfer.State.choices,
             "steps": [s for s in STEPS.values() if s.key != workflow.ENTERPRISE],
             "enterprise": _chosen_enterprise(request),
+            "missing": _missing(request),
         },
     )
 
 
 # What a line of the list shows; the fifty private columns of a person stay where they are.
 _SHOWN = (
-    "number", "state", "retiree__name", "retiree__birth_date", "enterprise__name",
+    "number", "state", "authority", "retiree__name", "retiree__birth_date", "enterprise__name",
     "enterprise__status", "enterprise__department", "community__full_name",
 )  # fmt: skip
 
 
 def _light(rows: QuerySet[Any], through: str = "") -> QuerySet[Any]:
     """ROWS with what their lines show and nothing else; THROUGH leads to the case."""
-    own = ("opened_at", "step", "returned", "transfer_id") if through else ()
+    own = ("opened_at", "step", "state", "used", "returned", "transfer_id") if through else ()
     joined = [f"{through}{name}" for name in ("retiree", "enterprise", "community")]
     shown = [f"{through}{name}" for name in _SHOWN]
     return rows.select_related(*joined).only(*own, *shown).prefetch_related(f"{through}steps")
@@ -132,7 +133,16 @@ def _shown(words: str) -> str:
 
 
 def _is_narrowed(request: HttpRequest, words: str) -> bool:
-    return bool(words or any(request.GET.get(k) for k in ("state", "enterprise", "at")))
+    return bool(
+        words or any(request.GET.get(k) for k in ("state", "enterprise", "at", "in", "missing"))
+    )
+
+
+def _missing(request: HttpRequest) -> str:
+    """At which stage of the reconciliation the people of the list are missing, in words."""
+    stage = waterfall.STAGES.get(request.GET.get("missing", ""))
+    day = request.GET.get("on", "")
+    return f"{stage.missing}{f'（截至 {day}）' if day else ''}" if stage else ""
 
 
 def _chosen_enterprise(request: HttpRequest) -> Enterprise | None:
@@ -162,6 +172,7 @@ def _narrow(request: HttpRequest, rows: QuerySet[Any], words: str) -> Any:
         rows = rows.filter(Exists(open_here))
     if request.GET.get("enterprise"):
         rows = rows.filter(enterprise=_chosen_enterprise(request))
+    rows = waterfall_views.narrowed(request, rows)
     if words:
         known = _is_number(words)
         rows = rows.with_id_number(words) if known else rows.named(words)  # type: ignore[attr-defined]

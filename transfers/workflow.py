@@ -26,6 +26,7 @@ from communities.models import Reception
 from enterprises.models import Enterprise
 from party.forms import AcceptMemberForm, LetterForm
 from party.models import PartyMove
+from transfers import deadlines
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
@@ -256,6 +257,7 @@ def _settle(case: Transfer, rows: dict[str, TransferStep]) -> list[TransferStep]
             row.opened_at = timezone.now()
             opened.append(row)
         elif row.state != State.OPEN:
+            deadlines.spend(row)
             row.returned, row.opened_at = False, None
     return opened
 
@@ -278,6 +280,7 @@ def _mark_done(row: TransferStep, by: User, office: Office | None) -> None:
 
 
 def _reopen(row: TransferStep, *, returned: bool) -> None:
+    deadlines.spend(row)
     row.state, row.returned, row.opened_at = State.OPEN, returned, timezone.now()
     row.done_at = row.done_by = row.done_office = None
 

@@ -115,6 +115,8 @@ ACTIONS: dict[str, str] = {
     "import_taken_back": "收回未完成或撤销的导入",
     "import_undone": "撤销导入",
     "areas_loaded": "载入行政区划",
+    "calendar_set": "导入工作日历",
+    "reminded": "期限提醒",
     "keys_rotated": "更换数据密钥",
     "backup_made": "备份数据",
     "backup_restored": "恢复数据",

@@ -6,6 +6,7 @@ from django.urls import include, path
 
 from xianning import (
     audit_views,
+    calendar_views,
     export_views,
     grant_views,
     job_views,
@@ -62,6 +63,7 @@ urlpatterns = [
     path("users/", offices.users, name="users"),
     path("users/add/", offices.user_add, name="user_add"),
     path("users/<uuid:pk>/", offices.user_edit, name="user_edit"),
+    path("calendar/", calendar_views.calendar, name="calendar"),
     # /audit/
     path("audit/", audit_views.audit_list, name="audit"),
     path("audit/state/", audit_views.audit_state, name="audit_state"),

@@ -17,6 +17,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from enterprises.models import Enterprise
 from transfers import workflow
+from transfers.deadlines import Clock
 from transfers.workflow import SIX_STEPS, STEPS
 from xianning import access
 from xianning.access import user_of
@@ -44,6 +45,8 @@ class Card:
     oldest: datetime | None
     url: str
     returned: str = "0"
+    over: str = "0"
+    soon: str = "0"
 
 
 @require_GET
@@ -94,7 +97,7 @@ def _approval_cards(user: Any) -> list[Card]:
 def _step_cards(user: Any) -> list[Card]:
     """One card for each step at which something waits; a few indexed queries a step."""
     served = access.scope(user).served
-    cards = []
+    cards, clock = [], Clock()
     for step in STEPS.values():
         if step.role not in served:
             continue
@@ -104,8 +107,22 @@ def _step_cards(user: Any) -> list[Card]:
             continue
         url = f"{reverse('transfers:list')}?waiting={step.key}"
         returned = capped(rows.filter(returned=True))
+        over = soon = "0"
+        if clock.has_limit(step.key):
+            over = capped(clock.overdue(rows, step.key))
+            soon = capped(clock.soon(rows, step.key))
         cards.append(
-            Card(step.number, step.title, step.article, capped(rows), oldest, url, returned)
+            Card(
+                step.number,
+                step.title,
+                step.article,
+                capped(rows),
+                oldest,
+                url,
+                returned,
+                over,
+                soon,
+            )
         )
     return cards
 

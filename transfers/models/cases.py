@@ -208,6 +208,7 @@ class TransferStep(models.Model):
     state = models.CharField("状态", max_length=8, choices=State)
     returned = models.BooleanField("被退回", default=False)
     opened_at = models.DateTimeField("转入时间", null=True)
+    used = models.PositiveSmallIntegerField("以前停留的工作日", default=0, db_default=0)
     done_at = models.DateTimeField("办结时间", null=True)
     done_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
@@ -247,7 +248,7 @@ class TransferStep(models.Model):
         private: dict[str, str] = {}
         open = {
             "transfer", "step", "role", "area", "enterprise", "state", "returned", "opened_at",
-            "done_at", "done_by", "done_office",
+            "used", "done_at", "done_by", "done_office",
         }  # fmt: skip
 
     def __str__(self) -> str:

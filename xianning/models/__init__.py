@@ -16,6 +16,7 @@ from xianning.models.accounts import (
     User,
 )
 from xianning.models.base import Record, Traced, label_of, new_id
+from xianning.models.calendar import CalendarDay
 from xianning.models.records import (
     AccessLog,
     AccessLogQuerySet,
@@ -28,7 +29,7 @@ from xianning.models.records import (
 from xianning.models.work import Installation, Job, JobQuerySet, Notice, NoticeQuerySet, Sequence
 
 __all__ = [
-    "AccessLog", "AccessLogQuerySet", "AuditEvent", "AuditEventQuerySet", "AuditSeal", "Export",
+    "AccessLog", "AccessLogQuerySet", "AuditEvent", "AuditEventQuerySet", "AuditSeal", "CalendarDay", "Export",
     "ExportedPerson", "Grant", "GrantRefused", "GuessBucket", "Installation", "Job", "JobQuerySet",
     "Membership", "Notice", "NoticeQuerySet", "Office", "OfficeQuerySet", "PasswordHistory",
     "Record", "RecoveryCode", "Sequence", "SignInSession", "TotpDevice", "Traced", "User",

@@ -14,9 +14,9 @@ from archives import batches
 from communities.directory import Directory
 from communities.models import Area
 from enterprises.models import Enterprise
-from transfers import workflow
+from transfers import limit_views, workflow
 from transfers.choices import ReturnReason
-from transfers.models import Retiree, Transfer
+from transfers.models import Retiree, StepLimit, Transfer
 from transfers.models.handovers import Counts, Handover
 from xianning import checks, demo, standards, walk
 from xianning.models import Office, User
@@ -49,6 +49,8 @@ class Command(BaseCommand):
         for enterprise, row in zip(enterprises, demo.ENTERPRISES, strict=True):
             if row.confirmed and enterprise.confirmed_at is None:
                 self._confirm(enterprise, users)
+        if people and not StepLimit.objects.exists():
+            self._limits(users["gzw"])
         self._people(people, seed, enterprises, users)
         self._deliveries(users)
 
@@ -89,6 +91,13 @@ class Command(BaseCommand):
         sasac, hr = at[enterprise.authority_id]
         enterprise.confirm(by=users[sasac])
         enterprise.acknowledge(by=users[hr])
+
+    def _limits(self, by: User) -> None:
+        """Made-up day counts, as the city's SASAC office would set them."""
+        days = {"declare": 10, "verify": 5, "confirm": 10, "deliver": 10, "archives": 5,
+                "community": 5, "letter": 5, "party": 10}  # fmt: skip
+        basis = {"warn": 2, "basis": "咸国资演示〔2026〕1号（演示）"}
+        limit_views.write(Area.objects.get(pk=demo.CITY), days | basis, by=by)
 
     # --- people ---
 
