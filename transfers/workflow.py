@@ -29,6 +29,7 @@ from party.models import PartyMove
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
+from transfers.refusal import Refused
 from xianning import access, audit, bulk
 from xianning.models import Notice, Office, User
 from xianning.models import Sequence as Numbers
@@ -37,10 +38,6 @@ from xianning.roles import ROLES
 
 State = TransferStep.State
 Verb = StepEvent.Verb
-
-
-class Refused(Exception):
-    """An act that cannot be done; the text is a sentence for the user."""
 
 
 def _nothing(transfer: Transfer, *_: Any, **__: Any) -> None:
@@ -472,6 +469,23 @@ def complete(transfer: Transfer, key: str, *, by: User, **data: Any) -> None:
     opened = _settle(case, rows)
     _finish(case, rows, STEPS[key].title)
     _tell_opened(case, opened, by)
+
+
+@transaction.atomic
+def complete_elsewhere(transfer: Transfer, *, by: User, **data: Any) -> None:
+    """第六条第6项: a receiver outside Xianning, who has no account, has taken the member in.
+
+    BY is of the sender, who answers for the member until then. Raises Refused with the reason.
+    """
+    case, rows = _lock(transfer)
+    row = rows[PARTY]
+    if reason := why_not(case, row):
+        raise Refused(reason)
+    note = PartyMove.accept(case, by=by, elsewhere=True, **data)
+    _note(case, row, Verb.COMPLETE, by, note=f"咸宁市外接收，{note}"[:300])
+    _mark_done(row, by, office_of(case.enterprise, by))
+    _settle(case, rows)
+    _finish(case, rows, STEPS[PARTY].title)
 
 
 @transaction.atomic

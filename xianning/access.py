@@ -222,6 +222,7 @@ _grants = _roles("system_admin", "security_admin")
 _overseers = _roles("security_admin", "audit_admin", "auditor")
 _watchers = Rule(SIGNED_IN, "view_audit")
 _noticed = Rule(_CASES | ADMINISTRATORS)
+_party = _roles("party", "enterprise")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
 # One entry for each URL name; a URL without an entry is refused and fails the build.
@@ -283,6 +284,14 @@ REGISTRY: dict[str, Rule] = {
     "enterprises:import": _roles("sasac"),
     "enterprises:import_detail": _roles("sasac"),
     "enterprises:template": _roles("sasac"),
+    "party:letters": _party,
+    "party:letter": _party,
+    "party:letter_receipt": _party,
+    "party:letter_reissue": _roles("enterprise"),
+    "party:receipt": _anybody,
+    "party:organizations": _party,
+    "party:organization_add": _party,
+    "party:organization": _party,
     "transfers:list": _cases,
     "transfers:search": _cases,
     "transfers:detail": _cases,

@@ -76,5 +76,6 @@ urlpatterns = [
     # the apps
     path("enterprises/", include("enterprises.urls")),
     path("transfers/", include("transfers.urls")),
+    path("party/", include("party.urls")),
     path("", include("communities.urls")),
 ]
