@@ -95,5 +95,4 @@ def _page(request: HttpRequest, status: int, **context: object) -> HttpResponse:
     usual = {"letter": None, "form": None, "code": "", "reason": "", "done": ""}
     answer = render(request, "party/receipt.html", usual | context, status=status)
     answer["Cache-Control"] = "no-store"
-    answer["Referrer-Policy"] = "no-referrer"
     return answer
