@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from party import codes
 from xianning import pdf
-from xianning.models import Office
 from xianning.standards import in_capitals, month_in_capitals
 
 if TYPE_CHECKING:
@@ -27,9 +27,12 @@ class Word(NamedTuple):
     struck: bool
 
 
-def introduction_letter(move: PartyMove) -> pdf.Pdf:
-    """Three slips; dues month and days of validity in capital numerals."""
-    return introduction_letters([move])
+def introduction_letter(move: PartyMove, receipt_url: str = "") -> pdf.Pdf:
+    """Three slips; dues month and days of validity in capital numerals.
+
+    A letter that leaves Xianning carries RECEIPT_URL and the one-time code for it.
+    """
+    return pdf.render("print/introduction_letter.html", {"sheets": [_sheet(move, receipt_url)]})
 
 
 def introduction_letters(moves: Sequence[PartyMove]) -> pdf.Pdf:
@@ -38,13 +41,13 @@ def introduction_letters(moves: Sequence[PartyMove]) -> pdf.Pdf:
     return pdf.render("print/introduction_letter.html", {"sheets": sheets})
 
 
-def _sheet(move: PartyMove) -> dict[str, Any]:
+def _sheet(move: PartyMove, receipt_url: str = "") -> dict[str, Any]:
     case = move.transfer
     person = case.retiree
-    sender = Office.objects.filter(role="enterprise", enterprise=case.enterprise).first()
     full = person.political_status == FULL_MEMBER
     given = person.name + move.from_organization + move.to_organization
-    reach = [getattr(sender, name, "") for name in ("address", "phone", "fax", "postcode")]
+    outward = bool(receipt_url) and move.receiver_id is None
+    reach = move.issuer.reach
     return {
         "move": move,
         "person": person,
@@ -64,4 +67,6 @@ def _sheet(move: PartyMove) -> dict[str, Any]:
         "reach_size": pdf.fitting("　" * 40 + person.phone + "".join(reach), 173, 24,
                                   (11.0, 10.0, 9.0, 8.0), LETTER_LINES),
         "codes": [pdf.mark("LETTER", move.pk, copy=part) for part in (1, 2, 3)],
+        "receipt_code": codes.code_of(move) if outward else "",
+        "receipt_qr": pdf.qr(receipt_url) if outward else "",
     }  # fmt: skip

@@ -234,6 +234,7 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,
         "signed": matrix.SIGNED_SEES, "sheet": matrix.SHEET_SEES,
+        "party_letter": {k: SEES[k] for k in matrix.PARTY_LETTERS},
         "export": matrix.EXPORT_SEES, "enterprise": enterprise_knowers(),
         "office": {"far": NOBODY}, "user": {"far": NOBODY}, "grant": {"far": NOBODY},
     }  # fmt: skip

@@ -189,6 +189,10 @@ BATCH_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "county": _o
 LETTER_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
 SIGNED_SEES = {"own": _of("clerk"), "stopped": _of("clerk"), "county": _of("clerk_county")}
 SHEET_SEES = {"own": _of("clerk"), "county": _of("clerk_county")}
+PARTY_LETTERS = ("own_party", "own_done", "county_done")
+RECEIPTS = {key: TAKES[CASES[key][0]] for key in PARTY_LETTERS}
+PARTY_SEES = {"own": _of("clerk"), "sibling": _of("clerk_sibling"), "street": _of("party"),
+              "community_next": _of("party", "party_next"), "county": _of("party_county")}  # fmt: skip
 NOTICE_SEES = {"hr": _of("hr"), "hr_county": _of("hr_county"), "clerk": _of("clerk"),
                "community": _of("community", "street")}  # fmt: skip
 _BOTH = _of("system_admin", "security_admin")
@@ -395,6 +399,26 @@ ROWS: dict[str, Row] = {
     "archives:pack": Row("第六条第4项", _ENTERPRISE, "POST", "case",
                          {key: _FILED[key] for key in ("next_open", "sibling_open", "county_open")},
                          sends=payloads.cards, in_body=True),
+    # letters after they were issued: the receiver enters the receipt, the sender issues again
+    "party:letters": Row("第六条第6项", _of("party", "enterprise")),
+    "party:letter": Row("第六条第6项", _of("party", "enterprise"), "GET", "party_letter",
+                        _seen(PARTY_LETTERS)),
+    "party:letter_receipt": Row("第六条第6项", _of("party", "enterprise"), "GET POST",
+                                "party_letter", _seen(PARTY_LETTERS), acts=RECEIPTS,
+                                ready=_of("own_done"), sends=payloads.receipt),
+    "party:letter_reissue": Row("第六条第6项", _ENTERPRISE, "GET POST", "party_letter",
+                                _seen(PARTY_LETTERS), ready=frozenset(),  # none has expired
+                                sends=payloads.reissue),
+    "party:receipt": Row("第六条第6项", EVERYBODY, "GET POST", "party_letter",
+                         {"own_party": frozenset(ACTORS)}, writes=False,
+                         sends=payloads.receipt_code),
+    # Party organisations: the enterprise keeps its own, the Party office those of its street
+    "party:organizations": Row("第六条第6项", _of("party", "enterprise")),
+    "party:organization_add": Row("第六条第6项", _of("party", "enterprise"), "GET POST",
+                                  sends=payloads.party_organization),
+    "party:organization": Row("第六条第6项", _of("party", "enterprise"), "GET POST",
+                              "party_organization", PARTY_SEES,
+                              sends=payloads.party_organization_change),
     # cases
     "transfers:list": Row("第六条", WORKERS),
     "transfers:search": Row("第六条", WORKERS, "POST", sends=payloads.search, writes=False),

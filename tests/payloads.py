@@ -11,6 +11,7 @@ from django.utils import timezone
 
 from archives import catalogues
 from enterprises import imports
+from party.organization_forms import places_of as party_places
 from tests import workbooks
 from tests.factories import values_for
 from transfers import column_views
@@ -141,6 +142,36 @@ def enterprise_rows(world: World, actor: str, _key: str) -> dict[str, Any]:
     facts = enterprise(world, actor, "")
     salt = imports._salt(who)
     return {"rows": signing.dumps(["名单", [[2, facts]]], salt=salt, compress=True)}
+
+
+# --- letters -----------------------------------------------------------------------------------
+
+
+def receipt(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"receipt_number": "回1号", "receipt_on": timezone.localdate()}
+
+
+def reissue(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"valid_days": 30, "dues_until": "2026-10"}
+
+
+def receipt_code(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"code": "7KQ2-M9XT-PA4CR"}
+
+
+# --- Party organisations ---------------------------------------------------------------------
+
+
+def party_organization(world: World, actor: str, _key: str) -> dict[str, Any]:
+    places = party_places(world.users[actor]) if actor in world.users else []
+    place = places[0][0] if places else ""
+    return {"place": place, "kind": "committee", "name": "中共新登记测试委员会"}
+
+
+def party_organization_change(world: World, _actor: str, key: str) -> dict[str, Any]:
+    found = world.get("party_organization", key)
+    return {"kind": found.kind, "name": found.name, "parent": found.parent_id or "",
+            "may_transfer": "on", "address": "新地址1号"}  # fmt: skip
 
 
 # --- cases ---------------------------------------------------------------------------------------

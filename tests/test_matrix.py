@@ -16,6 +16,7 @@ from archives.models import PersonnelFile
 from communities.models import Area, Reception
 from enterprises.models import Enterprise
 from party.models import PartyMove
+from party.organizations import PartyOrganization
 from tests import matrix
 from tests.cells import Asker
 from tests.fingerprint import SESSIONS, changed, fingerprint
@@ -66,7 +67,7 @@ LEFT = SESSIONS | {
 # Nothing that anybody could dispute: words to look for, a notice read, a card looked up, a browser
 # that is signed in already, no other session to end, a workbook that was only looked at.
 UNAUDITED = {
-    "transfers:search", "notice_read", "communities:card_check", "sign_in", "sign_in_code",
+    "transfers:search", "notice_read", "communities:card_check", "party:receipt", "sign_in", "sign_in_code",
     "sessions_end", "enterprises:import",
 }  # fmt: skip
 
@@ -196,6 +197,7 @@ VISIBLE: dict[str, tuple[type[Model], Mapping[str, frozenset[str]]]] = {
     "event": (AuditEvent, matrix.EVENT_SEES), "rights": (RightsRequest, matrix.RIGHTS_SEES),
     "consent": (Consent, matrix.CONSENT_SEES),
     "letter": (HandoverLetter, matrix.LETTER_SEES),
+    "party_organization": (PartyOrganization, matrix.PARTY_SEES),
 }  # fmt: skip
 OF_A_CASE = (PersonnelFile, Reception, PartyMove, Scan, PrintedPaper, AccessLog)
 

@@ -16,6 +16,8 @@ from django.utils import timezone
 
 from archives.models import FileLoan
 from enterprises.models import Enterprise
+from party.models import PartyMove
+from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
 from transfers import handovers, notice, workflow
@@ -201,6 +203,7 @@ def build(world: World) -> None:
     _build_deliveries(world)
     _build_loans(world)
     _build_letters(world)
+    _build_party(world)
     _build_work(world)
     _build_offices(world)
     _build_rights(world)
@@ -369,6 +372,29 @@ def _build_letters(world: World) -> None:
             transfer=case, paper="handover", version=letter.number, printed_by=user
         )
         world.objects["letter"][key] = letter
+
+
+def _build_party(world: World) -> None:
+    """Committees of two enterprises, of a street, of a community of it, and of another county."""
+    # A letter on the way, one whose receipt has not come, one that is settled.
+    for key in ("own_party", "own_done", "county_done"):
+        letter = PartyMove.objects.get(transfer=world.get("case", key))
+        world.objects.setdefault("party_letter", {})[key] = letter
+    untold = world.get("party_letter", "own_done")
+    untold.receipt_on, untold.receipt_number, untold.receipt_way = None, "", ""
+    untold.save()
+    enterprise = world.objects["enterprise"]
+    world.objects["party_organization"] = {
+        key: PartyOrganization.objects.create(
+            kind="committee", name=f"中共{key}测试委员会", may_transfer=True, **place
+        )
+        for key, place in (
+            ("own", {"enterprise": enterprise["own"]}),
+            ("sibling", {"enterprise": enterprise["sibling"]}),
+            ("street", {"area_id": demo.WENQUAN}),
+            ("community_next", {"area_id": demo.WANNIAN}), ("county", {"area_id": demo.PUQI}),
+        )
+    }  # fmt: skip
 
 
 def checked_batch(enterprise: Enterprise, by: User) -> ImportBatch:

@@ -123,7 +123,8 @@ def _card_is_issued(case: Transfer) -> str | None:
 
 
 def _letter_of(case: Transfer) -> PartyMove:
-    return PartyMove.objects.select_related("transfer__retiree").get(transfer=case, voided_at=None)
+    rows = PartyMove.objects.select_related("transfer__retiree", "issuer")
+    return rows.get(transfer=case, voided_at=None)
 
 
 def _letters(cases: Sequence[Transfer]) -> Pdf:
@@ -164,6 +165,12 @@ def _check_url(request: HttpRequest) -> str:
     return request.build_absolute_uri(reverse("communities:card_check"))
 
 
+def _letter(case: Transfer, request: HttpRequest) -> Pdf:
+    move = _letter_of(case)
+    page = request.build_absolute_uri(reverse("party:receipt", args=[move.pk]))
+    return introduction_letter(move, receipt_url=page)
+
+
 PAPERS: dict[str, Paper] = {
     "form": Paper(
         "《基本信息表》", "第六条第3项", "enterprise", _form_is_ready,
@@ -192,7 +199,7 @@ PAPERS: dict[str, Paper] = {
     ),
     "letter": Paper(
         "党员组织关系介绍信", "第六条第6项", "enterprise", _letter_is_issued,
-        lambda case, _request: introduction_letter(_letter_of(case)),
+        _letter,
         pile=_letters, version=_letter_version, version_in_db=_LETTER_IN_DB, ready=_letter_is_out,
     ),
 }  # fmt: skip

@@ -481,6 +481,23 @@ def complete(transfer: Transfer, key: str, *, by: User, announce: bool = True, *
 
 
 @transaction.atomic
+def complete_elsewhere(transfer: Transfer, *, by: User, **data: Any) -> None:
+    """第六条第6项: a receiver outside Xianning, who has no account, has taken the member in.
+
+    BY is of the sender, who answers for the member until then. Raises Refused with the reason.
+    """
+    case, rows = _lock(transfer)
+    row = rows[PARTY]
+    if reason := why_not(case, row):
+        raise Refused(reason)
+    note = PartyMove.accept(case, by=by, elsewhere=True, **data)
+    _note(case, row, Verb.COMPLETE, by, note=f"咸宁市外接收，{note}"[:300])
+    _mark_done(row, by, office_of(case.enterprise, by))
+    _settle(case, rows)
+    _finish(case, rows, STEPS[PARTY].title)
+
+
+@transaction.atomic
 def send_back(transfer: Transfer, key: str, *, by: User, code: str, reason: str) -> None:
     """Return the case from the open step KEY to the office before it, with a reason."""
     case, rows = _lock(transfer)

@@ -227,6 +227,7 @@ _overseers = _roles("security_admin", "audit_admin", "auditor")
 _watchers = Rule(SIGNED_IN, "view_audit")
 _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
+_party = _roles("party", "enterprise")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
 # One entry for each URL name; a URL without an entry is refused and fails the build.
@@ -301,6 +302,14 @@ REGISTRY: dict[str, Rule] = {
     "archives:catalogue_paper": _files,
     "archives:catalogue_import": _roles("enterprise"),
     "archives:catalogue_template": _roles("enterprise"),
+    "party:letters": _party,
+    "party:letter": _party,
+    "party:letter_receipt": _party,
+    "party:letter_reissue": _roles("enterprise"),
+    "party:receipt": _anybody,
+    "party:organizations": _party,
+    "party:organization_add": _party,
+    "party:organization": _party,
     "transfers:list": _cases,
     "transfers:search": _cases,
     "transfers:detail": _cases,

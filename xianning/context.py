@@ -36,6 +36,8 @@ _NAV = (
     ("国企名单", "enterprises:list"),
     ("对账", "transfers:waterfall"),
     ("办理期限", "transfers:limits"),
+    ("介绍信", "party:letters"),
+    ("党组织", "party:organizations"),
     ("名册", "rosters"),
     ("导出", "exports"),
     ("通知", "notices"),
@@ -90,6 +92,8 @@ def _entry_of(name: str) -> str:
     if name.startswith(("transfers:import", "transfers:template")):
         return "transfers:import_list"
     section = name.split(":")[0]
+    if section == "party":
+        return next((e for e in entries if e.startswith("party:") and e[:9] == name[:9]), "")
     return next((entry for entry in entries if entry.startswith(f"{section}:")), "")
 
 

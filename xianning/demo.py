@@ -141,6 +141,30 @@ class DemoOffice:
 
 GUIHUA, WANNIAN, WENQUAN = "421202001005", "421202001002", "421202001000"
 BEIJIE, PUQI = "421281001002", "421281001000"
+
+
+@dataclass(frozen=True)
+class DemoParty:
+    """A Party organisation, entered by one of the demo users at an enterprise or in an area."""
+
+    by: str
+    place: str | int
+    kind: str
+    name: str
+    above: str = ""  # name of its parent; without one it may issue and receive letters
+
+
+_MACHINES, _WENQUAN_PARTY = "中共咸宁市桂泉机械厂委员会", "中共温泉街道工作委员会"
+PARTY = (
+    DemoParty("qiye", 0, "committee", _MACHINES),
+    DemoParty("qiye", 0, "branch", "中共桂泉机械厂退休支部委员会", _MACHINES),
+    DemoParty("zhuguan", 1, "committee", "中共咸宁市淦河纺织总厂委员会"),
+    DemoParty("qiye_chibi", 2, "committee", "中共赤壁市陆水建材公司委员会"),
+    DemoParty("dangzu", WENQUAN, "committee", _WENQUAN_PARTY),
+    DemoParty("dangzu", GUIHUA, "general", "中共桂花路社区总支部委员会", _WENQUAN_PARTY),
+    DemoParty("dangzu", WANNIAN, "branch", "中共万年路社区支部委员会", _WENQUAN_PARTY),
+    DemoParty("dangzu_chibi", PUQI, "committee", "中共蒲圻街道工作委员会"),
+)  # fmt: skip
 OFFICES = (
     DemoOffice("gzw", "秦国资", "sasac", CITY, "咸宁市国资部门（演示）"),
     DemoOffice("gzw_chibi", "许国资", "sasac", CHIBI, "赤壁市国资部门（演示）"),

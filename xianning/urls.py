@@ -79,5 +79,6 @@ urlpatterns = [
     path("enterprises/", include("enterprises.urls")),
     path("transfers/", include("transfers.urls")),
     path("archives/", include("archives.urls")),
+    path("party/", include("party.urls")),
     path("", include("communities.urls")),
 ]

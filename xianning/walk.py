@@ -11,9 +11,12 @@ from django.http import QueryDict
 from django.utils import timezone
 from PIL import Image, ImageDraw
 
+from communities.models import Area
+from party.organizations import PartyOrganization
 from transfers import workflow
 from transfers.retiree_form import RetireeForm
 from transfers.workflow import STEPS
+from xianning import access
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -61,13 +64,30 @@ def answers(case: Transfer, key: str) -> dict[str, Any]:
         "community": {"identity_checked": "on", "form_received": "on", "checked_in_on": today,
                       "officer": "王社区", "officer_phone": "0715-8123456"},
         "letter": {"from_organization": case.retiree.party_branch or "中共机关支部委员会",
-                   "from_committee": "中共演示委员会", "to_organization": "中共温泉街道工作委员会",
                    "means": "paper", "issued_on": today, "valid_days": 30,
                    "dues_until": (today.replace(day=1) - timedelta(days=1)).strftime("%Y-%m")},
         "party": {"accepted_on": today, "accepted_by": "周党务", "receipt_on": today,
                   "receipt_number": f"回{case.number}"},
     }  # fmt: skip
+    if key == "letter" and case.party_area_id:
+        issuer, receiver = committees(case)
+        usual[key] |= {"issuer": issuer.pk, "receiver": receiver.pk}
     return usual[key]
+
+
+def committees(case: Transfer) -> tuple[PartyOrganization, PartyOrganization]:
+    """Who issues the letter of CASE and who receives it; entered when they are not on record."""
+    able = {"kind": "committee", "may_transfer": True, "address": "咸宁市咸安区演示路1号",
+            "phone": "0715-8123000", "postcode": "437100"}  # fmt: skip
+    rows = PartyOrganization.objects
+    issuer = rows.of_sender(case).filter(may_transfer=True).first() or rows.create(
+        name=f"中共{case.enterprise}委员会", enterprise=case.enterprise, **able
+    )
+    township = Area.objects.get(pk=access.ancestors_of(str(case.party_area_id))[1])
+    receiver = rows.of_residence(case).filter(may_transfer=True).first() or rows.create(
+        name=f"中共{township.name}工作委员会", area=township, **able
+    )
+    return issuer, receiver
 
 
 def take(case: Transfer, key: str, by: User, **different: Any) -> Transfer:

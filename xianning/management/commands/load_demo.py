@@ -14,6 +14,8 @@ from archives import batches
 from communities.directory import Directory
 from communities.models import Area
 from enterprises.models import Enterprise
+from party.organization_forms import OrganizationForm
+from party.organizations import PartyOrganization
 from transfers import limit_views, workflow
 from transfers.choices import ReturnReason
 from transfers.models import Retiree, StepLimit, Transfer
@@ -51,6 +53,8 @@ class Command(BaseCommand):
                 self._confirm(enterprise, users)
         if people and not StepLimit.objects.exists():
             self._limits(users["gzw"])
+        for entry in demo.PARTY:
+            self._party(entry, enterprises, users[entry.by])
         self._people(people, seed, enterprises, users)
         self._deliveries(users)
 
@@ -84,6 +88,22 @@ class Command(BaseCommand):
             user.save()
         office.admit(user)
         return user
+
+    def _party(self, row: demo.DemoParty, enterprises: list[Enterprise], by: User) -> None:
+        """Enter a Party organisation through the form of the page."""
+        place = enterprises[row.place].pk if isinstance(row.place, int) else row.place
+        if PartyOrganization.objects.visible_to(by).filter(name=row.name).exists():
+            return
+        above = PartyOrganization.objects.filter(name=row.above).first()
+        form = OrganizationForm(
+            {"place": str(place), "kind": row.kind, "name": row.name,
+             "parent": above.pk if above else "", "may_transfer": "" if above else "on",
+             "address": "咸宁市咸安区演示路1号", "phone": "0715-8123000", "postcode": "437100"},
+            by=by,
+        )  # fmt: skip
+        if not form.is_valid():
+            raise CommandError(f"{row.name}: {dict(form.errors)}")
+        form.save()
 
     def _confirm(self, enterprise: Enterprise, users: dict[str, User]) -> None:
         at = {demo.CITY: ("gzw", "rs"), demo.CHIBI: ("gzw_chibi", "rs_chibi"),

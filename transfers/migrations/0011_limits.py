@@ -12,7 +12,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('communities', '0003_walls'),
-        ('transfers', '0009_piles_apart'),
+        ('transfers', '0010_handovers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
