@@ -471,3 +471,49 @@ def test_the_page_asks_equally_often_for_3_and_12_people(
             client.get(pile.get_absolute_url())
         asked.append(len(queries))
     assert asked[0] == asked[1]
+
+
+# Why a page is not filed: what is told of it, to whom it is asked, in which state its case is.
+NOT_FILED = [
+    ({}, "qiye", "confirm", None),
+    ({"state": "unread"}, "qiye", "confirm", "不能再归入"),
+    ({"state": "dropped"}, "qiye", "confirm", "不能再归入"),
+    ({}, "qiye_chibi", "confirm", "由移交单位"),
+    ({"version": 2}, "qiye", "confirm", "现为第 1 版"),
+    ({}, "qiye", "ended", "案卷已终止"),
+    ({}, "qiye", "verify", "核定"),
+    ({"copy": 2}, "qiye", "deliver", None),  # a further copy of what is signed
+]
+
+
+@pytest.mark.parametrize(("facts", "username", "at", "sentence"), NOT_FILED)
+def test_why_a_page_is_not_filed(
+    people: dict[str, User], facts: dict[str, Any], username: str, at: str, sentence: str | None
+) -> None:
+    case = make_transfer(at="verify" if at == "ended" else at)
+    if at == "ended":
+        workflow.end(case, by=people["qiye"], code="other", reason="本人已迁往外省")
+    pile = SignedPile.objects.create(owner=people["qiye"], name="签字.pdf", token="x")
+    page = SignedPage.objects.create(
+        **{"pile": pile, "place": 0, "transfer": case, "paper": "FORM", "version": 1, "copy": 1,
+           "state": "found"} | facts
+    )  # fmt: skip
+    case = Transfer.objects.get(pk=case.pk)
+    found = filing.why_not(page, case, people[username])
+    assert found is None if sentence is None else sentence in str(found)
+    if sentence and at != "verify":
+        told = "没有归入" if username != "qiye" else sentence
+        with pytest.raises(filing.NotFiled, match=told):
+            filing.file(page, by=people[username], answers={})
+    assert not SignedForm.objects.filter(transfer=case, scan__title__contains="签字").exists()
+
+
+def test_an_address_that_no_page_of_ours_writes_is_not_found(
+    sign_in: Callable[[str], Client], people: dict[str, User]
+) -> None:
+    pile = SignedPile.objects.create(owner=people["qiye"], name="签字.pdf", token="x")
+    client = sign_in("qiye")
+    url = pile.get_absolute_url()
+    for query in ("?show=nothing", "?from=x", "?from=123456", "?from=１"):
+        assert client.get(url + query).status_code == 404
+    assert client.get(url + "?show=found&from=1").status_code == 200
