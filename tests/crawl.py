@@ -13,10 +13,15 @@ import pytest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from archives.models import FileLoan
+from archives.views import DEEDS, PAPERS_OF_A_BATCH
+from party.models import PartyMove
+from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of
-from transfers import notice
+from transfers import handovers, notice
 from transfers.models import HandoverLetter, ImportBatch, RightsRequest, SignedPage, SignedPile
+from transfers.models.handovers import Desk
 from transfers.papers import PAPERS
 from transfers.workflow import STEPS
 from xianning import exports, privacy, vault
@@ -51,6 +56,10 @@ class Things:
     letter: uuid.UUID
     signed: uuid.UUID
     sheet: uuid.UUID
+    delivery: uuid.UUID
+    loan: uuid.UUID
+    committee: uuid.UUID
+    introduction: uuid.UUID
 
     def neighbours(self) -> Things:
         """Ids of the same moments that nothing has."""
@@ -95,6 +104,16 @@ class Things:
                 pile=pile, place=0, transfer=case, paper="NOTICE", version=notice.number(), copy=1,
                 state="found", file=vault.put(b"x", "sheets"), content_type="image/png",
             ),
+            "delivery": handovers.pack(
+                "personnel", by=clerk, sender=Desk("enterprise", enterprise=case.enterprise),
+                receiver=Desk("insurance", area=case.archive_area),
+            ),
+            "loan": FileLoan.objects.filter(file__transfer=case).first(),
+            "committee": PartyOrganization.objects.create(
+                kind="committee", name="中共测试委员会", enterprise=case.enterprise,
+                may_transfer=True,
+            ),
+            "introduction": PartyMove.objects.filter(transfer=case).first(),
         }  # fmt: skip
         return cls(**{name: row.pk if row else uuid.uuid4() for name, row in found.items()})
 
@@ -143,6 +162,18 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:signed_page": [("$sheet",)],
     "transfers:signed_claim": [("$sheet",)],
     "transfers:signed_drop": [("$sheet",)],
+    "archives:batch": [("$delivery",)],
+    "archives:batch_paper": [("$delivery", name) for name in PAPERS_OF_A_BATCH],
+    "archives:deed": [("$delivery", name) for name in DEEDS],
+    "archives:catalogue": [("$case",)],
+    "archives:catalogue_paper": [("$case",)],
+    "archives:loan_give": [("$case",)],
+    "archives:loan_back": [("$loan",)],
+    "party:organization": [("$committee",)],
+    "party:letter": [("$introduction",)],
+    "party:letter_receipt": [("$introduction",)],
+    "party:letter_reissue": [("$introduction",)],
+    "party:receipt": [("$introduction",)],
     "session_end": [("$session",)],
     "export": [("$export",)],
     "export_decide": [("$export",)],
@@ -181,6 +212,11 @@ QUERIES: dict[str, list[str]] = {
     ],
     "transfers:add": ["enterprise=$enterprise"],
     "transfers:import_list": ["after=$high"],
+    "transfers:waterfall": ["by=community", "in=421202001005", "on=2026-01-05", "missing=verify"],
+    "archives:batches": ["state=sent", "overdue=1", "after=$high"],
+    "archives:loans": ["state=out", "state=overdue", "after=$high"],
+    "party:letters": ["stage=pocket", "after=$high"],
+    "party:organizations": ["after=$high"],
     "transfers:accesses": ["after=$high"],
     "transfers:rights_list": ["state=asked", "after=$high"],
     "exports": ["state=asked", "after=$high"],

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.urls import get_resolver, reverse
 from django.urls.resolvers import URLPattern, URLResolver
+from django.utils import timezone
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -43,9 +44,11 @@ class Route:
 
 # What is no random id and still stands in an address: a code known to everybody, and why.
 PUBLIC_CODES = {
+    "archives:batch_paper name": ("note", "one of the papers of a batch"),
+    "archives:deed name": ("remind", "one of the deeds on a batch"),
     "communities:area_edit pk": ("421202001005", "statistical code of a division"),
-    "roster name": ("transfers", "one of six lists named in rosters.py"),
-    "roster_export name": ("transfers", "one of six lists named in rosters.py"),
+    "roster name": ("transfers", "one of the lists named in rosters.py"),
+    "roster_export name": ("transfers", "one of the lists named in rosters.py"),
     "transfers:paper name": ("form", "one of the papers named in papers.py"),
     "transfers:pile name": ("form", "one of the papers named in papers.py"),
 }
@@ -68,17 +71,34 @@ def routes(resolver: URLResolver | None = None, path: str = "", space: str = "")
 
 def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
+    from archives.models import FileLoan
+    from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers.models import ImportBatch, SignedPage, SignedPile
     from xianning.models import Grant, Job, Notice, Office, User
 
     case = make_transfer(at="community", party_member=True)
+    done = make_transfer(at="done", party_member=True)
+    file = done.personnel_file
     clerk = User.objects.get(username="qiye")
     worker = User.objects.get(username="shequ_wannian")
     office = Office.objects.get(users=clerk)
     pile = SignedPile.objects.create(owner=clerk, name="签字.png", token="1")
     return {
         "transfers/": case,
+        "archives/catalogues/": case,
+        "archives/batches/": file.item.handover,
+        "archives/loans/give/": done,
+        "archives/loans/": FileLoan.give(
+            file, by=User.objects.get(username="shebao"), kind="lend", person="查档员",
+            office="某单位（测试）", letter="介绍信1号", purpose="核对工龄", what="九-1 工资类",
+            taken_on=timezone.localdate(), due_on=timezone.localdate(),
+        ),
+        "party/letters/": done.party_moves.get(),
+        "party/receipt/": done.party_moves.get(),
+        "party/organizations/": PartyOrganization.objects.create(
+            kind="committee", name="中共测试委员会", enterprise=case.enterprise, may_transfer=True
+        ),
         "transfers/signed/": pile,
         "transfers/signed/pages/": SignedPage.objects.create(pile=pile, place=0, state="unread"),
         "transfers/scans/": case.scans.first(),

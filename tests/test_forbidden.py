@@ -246,6 +246,7 @@ OPEN = {
     "setup": "lets the first administrators in, once, by a one-time code",
     "health": "whether the server answers",
     "communities:card_check": "anybody may check a contact card's random number",
+    "party:receipt": "the receiving committee outside answers once, with the code on the letter",
 }
 
 
@@ -286,13 +287,20 @@ def test_the_rule_finds_each_way_past_the_history(text: str) -> None:
 # File and function → what is written there, and why no history is lost.
 # Tables with a history stand in capitals.
 BULK_WRITERS = {
+    "archives/models/catalogue.py CatalogueEntry.replace": "lines of a catalogue, one by one: the"
+    " deletion is in the history of CATALOGUEENTRY",
+    "archives/batches.py take_out": "PERSONNELFILE, one row: what is packed and never left",
     "transfers/handover_letters.py _issue": "who was named in a letter, once each",
+    "transfers/handovers.py drop": "HANDOVER, HANDOVERITEM: a batch that never left, row by row",
+    "transfers/handovers.py take_out": "HANDOVERITEM: out of a batch before it leaves, one row",
     "transfers/imports/choices.py save": "a meaning of a heading is forgotten; the audit has the act",
     "transfers/imports/sessions.py _write_blocks": "how far an import is",
     "transfers/imports/writing.py Writer._write_returning": "which versions undoing goes back to",
     "transfers/imports/writing.py take_back": "an import that ended nowhere or was undone: RETIREE and"
     " TRANSFER go with their histories as if never written, and the audit keeps how many and which",
+    "transfers/limit_views.py write": "STEPLIMIT, one row: the deletion is in its history",
     "transfers/models/retirees.py NameGram.rewrite": "an index of names, made from the person",
+    "transfers/reminders.py remind": "notices of a morning; nobody has changed anything",
     "transfers/subject.py _blank_person": "erasure by law: the history must not keep what is erased",
     "transfers/subject.py _blank_texts": "erasure by law: RECEPTION, PERSONNELFILE, PARTYMOVE too",
     "transfers/subject.py _drop_histories": "erasure by law: earlier versions are what is erased",
@@ -311,6 +319,7 @@ BULK_WRITERS = {
     "xianning/audit_seals.py purge_access_log": "records of processing past their three years",
     "xianning/bench/__init__.py machine": "asks for the version of the database",
     "xianning/bulk.py insert_packed": "new rows with the first row of their HISTORY beside them",
+    "xianning/calendar_import.py write": "days of a year from a notice; the audit has the act",
     "xianning/exports.py _drop_file": "the name of a file that is gone",
     "xianning/exports.py _end": "the state of an export, in the audit too",
     "xianning/exports.py expire": "the state of an export, in the audit too",

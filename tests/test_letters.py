@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from party import codes, letters
 from party.documents import introduction_letter
+from party.forms import OutsideReceiptForm, ReceiptForm
 from party.models import POCKET, LetterReminder, PartyMove, Stage, month_before
 from tests.factories import make_transfer
 from transfers import workflow
@@ -379,3 +380,81 @@ def test_what_is_refused_leaves_no_number_behind(people: dict[str, User]) -> Non
     with pytest.raises(Refused, match="尚未过期"):
         letters.reissue(first, by=people["qiye"], valid_days=30, dues_until=first.dues_until)
     assert issued(people).serial == first.serial + 1
+
+
+# --- what is refused under the lock and in the form ---------------------------------------------
+
+
+def test_only_who_issued_a_letter_issues_it_again(
+    people: dict[str, User], sign_in: Callable[[str], Client]
+) -> None:
+    letter = issued(people)
+    url = reverse("party:letter_reissue", args=[letter.pk])
+    shown = reverse("party:letter", args=[letter.pk])
+    assert sign_in("dangzu").get(url).status_code == 403
+    answer = sign_in("qiye").get(url)  # too early: no form, but the reason
+    assert (answer.status_code, answer["Location"]) == (302, shown)
+    with later(31):
+        for user, offered in (("qiye", True), ("dangzu", False)):
+            assert (url in sign_in(user).get(shown).content.decode()) is offered, user
+
+
+@pytest.mark.parametrize(("days", "reason"), [(-1, "不能早于介绍信开具日期"), (31, "已过期")])
+@pytest.mark.parametrize("door", ["page", "hand", "deed"])
+def test_nobody_is_received_before_the_letter_or_after_its_end(
+    door: str, days: int, reason: str, people: dict[str, User], sign_in: Callable[[str], Client]
+) -> None:
+    """The letter was issued 40 days ago for 30; the receipt is dated before or after."""
+    letter = issued(people, far=True)
+    start = timezone.localdate()
+    day = start + timedelta(days=days)
+    with later(40):
+        facts: dict[str, Any] = {
+            "accepted_on": day, "accepted_by": "外地经办", "receipt_number": "武回9",
+            "receipt_on": timezone.localdate(),
+        }  # fmt: skip
+        found = again(letter)
+        if door == "page":
+            form: Any = OutsideReceiptForm(facts, letter=found)
+            assert reason in str(form.errors["accepted_on"])
+        elif door == "hand":
+            form = ReceiptForm(facts, letter=found)
+            assert reason in str(form.errors["accepted_on"])
+        else:
+            with pytest.raises(Refused, match=reason):
+                PartyMove.accept(letter.transfer, by=people["qiye"], remarks="", elsewhere=True,
+                                 **facts)  # fmt: skip
+    assert again(letter).accepted_on is None
+
+
+def test_a_void_letter_takes_no_receipt(people: dict[str, User]) -> None:
+    letter, today = issued(people, far=True), timezone.localdate()
+    workflow.withdraw(letter.transfer, "letter", by=people["qiye"], code="other", reason="写错")
+    facts: dict[str, Any] = {
+        "accepted_on": today, "accepted_by": "外地经办", "receipt_number": "武回9",
+        "receipt_on": today,
+    }  # fmt: skip
+    with pytest.raises(Refused, match=f"{letter.number}已作废"):
+        letters.receipt(again(letter), by=people["qiye"], **facts)
+    with pytest.raises(Refused, match="已退回转出党组织"):
+        letters.issuer_of(again(letter))
+
+
+def test_a_member_of_an_ended_case_is_not_received_elsewhere(people: dict[str, User]) -> None:
+    letter, today = issued(people, far=True), timezone.localdate()
+    workflow.end(letter.transfer, by=people["qiye"], code="other", reason="去世")
+    with pytest.raises(Refused):
+        workflow.complete_elsewhere(
+            letter.transfer, by=people["qiye"], accepted_on=today, accepted_by="外地经办",
+            receipt_number="武回9", receipt_on=today, remarks="",
+        )  # fmt: skip
+    assert again(letter).accepted_on is None
+
+
+def test_a_stranger_s_letters_are_not_listed(
+    people: dict[str, User], sign_in: Callable[[str], Client]
+) -> None:
+    letter = issued(people)
+    for user, seen in (("qiye", True), ("dangzu", True), ("dangzu_chibi", False)):
+        text = sign_in(user).get(reverse("party:letters")).content.decode()
+        assert (letter.number in text) is seen, user

@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from party.forms import LetterForm
 from party.models import PartyMove
-from party.organization_forms import OrganizationForm
+from party.organization_forms import OrganizationForm, places_of
 from party.organizations import PartyOrganization
 from tests.factories import make_transfer
 from transfers import workflow
@@ -189,3 +189,28 @@ def test_the_list_costs_the_same_however_long_it_is(
         assert page.content.decode().count("中共测试") == (3 if size == 3 else 15)
         counts.append(len(queries))
     assert counts[0] == counts[1]
+
+
+def test_everybody_keeps_and_chooses_only_his_own(
+    people: dict[str, User], sign_in: Callable[[str], Client]
+) -> None:
+    """Lists, places and parents: the clerk those of his enterprise, the street those of its area."""
+    street, textile = "中共温泉街道工作委员会", "中共咸宁市淦河纺织总厂委员会"
+    for user, own, foreign in (
+        ("qiye", MACHINES, (street, textile)),
+        ("dangzu", street, (MACHINES, "中共蒲圻街道工作委员会")),
+    ):
+        text = sign_in(user).get(reverse("party:organizations")).content.decode()
+        form = OrganizationForm(by=people[user])
+        parents = {each.name for each in form.fields["parent"].queryset}  # type: ignore[attr-defined]
+        assert own in text
+        assert own in parents
+        for name in foreign:
+            assert name not in text
+            assert name not in parents
+        kept = PartyOrganization.objects.visible_to(people[user])
+        assert not kept.filter(name__in=foreign).exists()
+    machines = named(MACHINES).enterprise
+    assert machines
+    assert places_of(people["qiye"]) == [(str(machines.pk), machines.name)]
+    assert {key[:9] for key, _name in places_of(people["dangzu"])} == {demo.WENQUAN[:9]}
