@@ -85,12 +85,22 @@ def test_every_guard_has_its_test_or_its_reason() -> None:
 def test_every_test_that_a_guard_names_exists() -> None:
     wanted = {_function(entry) for entry in table().values() if entry.state == "test"}
     found = {
-        f"tests/{file.name}::{node.name}"
+        f"tests/{file.name}::{name}"
         for file in HERE.glob("test_*.py")
-        for node in ast.walk(ast.parse(file.read_text("utf-8")))
-        if isinstance(node, ast.FunctionDef)
+        for name in _tests_in(ast.parse(file.read_text("utf-8")))
     }
     assert not wanted - found
+
+
+def _tests_in(body: ast.AST, within: str = "") -> list[str]:
+    """Names of the functions of a module, those of a class as `Class::function`."""
+    names = []
+    for node in ast.iter_child_nodes(body):
+        if isinstance(node, ast.ClassDef):
+            names += _tests_in(node, f"{node.name}::")
+        elif isinstance(node, ast.FunctionDef):
+            names.append(within + node.name)
+    return names
 
 
 def _function(entry: Entry) -> str:
