@@ -161,6 +161,8 @@ def read(data: bytes, file_name: str, user: User) -> Read:
             raise Rejected(f"一个工作簿最多 {MOST_ROWS} 行，请分开导入。")
     if not columns:
         raise Rejected(f"没有找到表头，须有：{'、'.join(HEADINGS[:3])}。")
+    if not found.lines and not found.problems:
+        raise Rejected("表头下面没有材料，没有可导入的内容。")
     return found
 
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 import io
 import os
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +22,21 @@ from pypdf import PdfReader
 from communities.models import Area
 from enterprises.models import Enterprise
 from tests.factories import enterprise_of, make_transfer, staff_of
+from tests.stops import (
+    NEXT,
+    Answers,
+    Stop,
+    answer,
+    fill,
+    follow,
+    forget,
+    press,
+    send,
+    tick_all,
+    too_many_fields,
+    unfold,
+)
+from tests.stops_handovers import pages_of_the_handovers
 from tests.workbooks import FIRST_ROW, WUHAN50, as_shown, made_up_people, make_workbook, table
 from transfers import notice, workflow
 from transfers.models import ImportBatch, Retiree, RightsRequest, StepEvent, Transfer
@@ -32,8 +46,6 @@ from xianning.management.commands.load_demo import PASSWORD
 from xianning.models import AuditEvent, Export, Grant, Job, Office, User
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
     from tests.browser import Visitor
 
     Visit = Callable[..., Visitor]
@@ -43,7 +55,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.django_db(transaction=True, serialized_rollback=True),
 ]
-NEXT = "下一步：核对"
 
 
 # --- the journey --------------------------------------------------------------------------------
@@ -61,7 +72,6 @@ SHEETS = {  # roster → the office that gives it out
     "国有企业退休人员社会化管理服务管理台账": "shequ",
     "国有企业退休人员党员组织关系转接名册": "dangzu",
 }
-Answers = Mapping[str, str | bool]  # by label
 CHECKED: dict[str, str | bool] = {"已核对本人身份证": True, "已收《基本信息表》街道社区联": True}
 SIGNED: Answers = {
     "企业经办人": "华经办", "退休人员本人已签字": True, "企业经办人已签字、企业已盖章": True,
@@ -112,18 +122,6 @@ def open_case(who: Visitor, step: str, name: str) -> None:
     who.heading(name)
 
 
-def fill(page: Page, answers: Answers) -> None:
-    """Answers by whole label: text, the word of a choice, or a tick."""
-    for label, answer in answers.items():
-        field = page.get_by_label(re.compile(rf"^\s*{re.escape(label)}\s*(必填)?\s*$"))
-        if answer is True:
-            field.check()
-        elif field.evaluate("e => e.tagName") == "SELECT":
-            field.select_option(label=str(answer))
-        else:
-            field.fill(str(answer))
-
-
 def act(
     who: Visitor, step: str, name: str, button: str, answers: Answers, *,
     scan: Path | None = None, final: Callable[[], None] | None = None,
@@ -137,9 +135,9 @@ def act(
     fill(who.page, answers)
     who.press(NEXT)
     who.heading("请核对")
-    for answer in answers.values():
-        if isinstance(answer, str):
-            expect(who.page.locator("dd", has_text=answer).first).to_be_visible()
+    for said in answers.values():
+        if isinstance(said, str):
+            expect(who.page.locator("dd", has_text=said).first).to_be_visible()
     if final:
         final()
     else:
@@ -314,12 +312,12 @@ def check_the_card(visit: Visit) -> str:
     assert MEMBER in printed
     assert not re.search(r"\d{17}[\dX]", printed)
     other = number[:-1] + ("2" if number[-1] != "2" else "3")
-    for typed, answer in ((number.lower(), "有效"), (other, "无效")):
+    for typed, said in ((number.lower(), "有效"), (other, "无效")):
         stranger.open("communities:card_check")
         stranger.page.get_by_label("卡号").fill(typed)
         stranger.press("查验")
         result = stranger.page.locator(".notice")
-        assert result.inner_text().split() == ["查验结果", answer]
+        assert result.inner_text().split() == ["查验结果", said]
         assert MEMBER not in stranger.page.content()
     return number
 
@@ -393,80 +391,14 @@ def words_of(pdf: Any) -> str:
 # --- every page ---------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Stop:
-    """A page: who opens which URL name, what he does there, and how that is answered."""
-
-    user: str
-    name: str
-    arguments: tuple[object, ...] = ()
-    query: str = ""
-    do: tuple[Callable[[Page], object], ...] = ()
-    status: int = 200
-    also: str = ""  # the URL name to which the deeds lead
-
-    def __str__(self) -> str:
-        return f"{self.user or 'nobody'} {self.name}{self.query} {self.also} {len(self.do)}"
-
-
-def press(name: str) -> Callable[[Page], None]:
-    """The button NAME, until the next page is there."""
-
-    def deed(page: Page) -> None:
-        with page.expect_navigation():
-            page.get_by_role("main").get_by_role("button", name=name).first.click()
-
-    return deed
-
-
-def follow(name: str) -> Callable[[Page], None]:
-    """The link NAME, until the next page is there."""
-
-    def deed(page: Page) -> None:
-        with page.expect_navigation():
-            page.get_by_role("main").get_by_role("link", name=name).first.click()
-
-    return deed
-
-
-def answer(answers: Answers) -> Callable[[Page], None]:
-    return lambda page: fill(page, answers)
-
-
-def send(label: str, name: str, data: bytes) -> Callable[[Page], None]:
-    """Choose a file."""
-    file = {"name": name, "mimeType": "application/octet-stream", "buffer": data}
-    return lambda page: page.get_by_label(label).set_input_files(file)  # type: ignore[arg-type]
-
-
-def tick_all(page: Page) -> None:
-    page.get_by_label("全选本页").check()
-
-
-def unfold(page: Page) -> None:
-    page.get_by_text("导出为 Excel 或 PDF").click()
-
-
-def forget(page: Page) -> None:
-    """As after signing in again elsewhere: the cookies are others."""
-    page.context.clear_cookies()
-
-
-def too_many_fields(page: Page) -> None:
-    page.evaluate(
-        """() => { for (let i = 0; i < 3100; i++) {
-          const field = document.createElement("input");
-          field.type = "hidden"; field.name = "x" + i;
-          document.querySelector("main form").append(field); } }"""
-    )
-
-
 # URL names that give no page of their own: files, redirects, parts of pages.
 NO_PAGE = {
     "sign_out", "health", "notice_read", "communities:area_choices", "transfers:search",
     "transfers:scan", "transfers:paper", "transfers:template", "enterprises:template",
     "alive", "session_end", "sessions_end", "audit_export", "transfers:rights_copy",
     "transfers:consent_withdraw", "transfers:letter", "transfers:letter_issue",
+    "archives:batch_paper", "archives:catalogue_paper", "archives:catalogue_template",
+    "transfers:signed_page", "transfers:signed_go_on",
     # Their pages are walked through in test_browser_accounts.py.
     "account", "prove", "second_factor", "sessions", "setup", "sign_in_code",
 }  # fmt: skip
@@ -728,7 +660,7 @@ def pages_of_the_keepers() -> list[Stop]:
 def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, Transfer]) -> None:
     stops = [
         *pages_for_anybody(), *pages_of_the_clerk(cases), *pages_of_the_receivers(cases),
-        *pages_of_the_keepers(),
+        *pages_of_the_keepers(), *pages_of_the_handovers(cases),
     ]  # fmt: skip
     reached = {stop.name for stop in stops} | {stop.also for stop in stops if stop.also}
     assert reached | NO_PAGE == set(REGISTRY)

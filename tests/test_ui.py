@@ -132,6 +132,23 @@ def test_help_and_errors_are_tied_to_the_input() -> None:
     assert tied <= set(page.having("id"))
 
 
+@pytest.mark.parametrize(
+    ("field", "words"),
+    [
+        (forms.CharField(), "请填写此项。"),
+        (forms.IntegerField(), "请填写此项。"),
+        (forms.DateField(), "请填写此项。"),
+        (forms.BooleanField(), "请核实后勾选。"),
+        (forms.ChoiceField(choices=[("1", "一")]), "请选择。"),
+        (forms.FileField(), "请选择文件。"),
+    ],
+)
+def test_what_is_missing_is_asked_for_in_its_own_words(field: forms.Field, words: str) -> None:
+    with pytest.raises(forms.ValidationError) as missing:
+        field.clean("" if not isinstance(field, forms.BooleanField) else False)
+    assert missing.value.messages == [words]
+
+
 def test_required_fields_say_so_in_words() -> None:
     assert Page(render(FORM, form=EveryKind())).words.count("必填") == 7
 

@@ -17,7 +17,8 @@ class XianningConfig(AppConfig):
 
         # Django's own word, 这个字段是必填项, tells nobody what to do.
         Field.default_error_messages["required"] = "请填写此项。"
-        BooleanField.default_error_messages["required"] = "请核实后勾选。"
+        # Its own table: what it has inherited is that of every field.
+        BooleanField.default_error_messages = {"required": "请核实后勾选。"}
         ChoiceField.default_error_messages["required"] = "请选择。"
         FileField.default_error_messages["required"] = "请选择文件。"
         checks.register_all()

@@ -1,0 +1,149 @@
+"""Pages of archives, Party relations, signed scans, deadlines and sums, as their users reach them."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+from django.utils import timezone
+
+from archives import batches, catalogues
+from archives.models import FileLoan
+from party import codes
+from party.models import PartyMove
+from party.organizations import PartyOrganization
+from tests import scan_pile
+from tests.factories import make_transfer, staff_of
+from tests.scan_pile import Harm
+from tests.stops import Answers, Stop, answer, follow, press, send, tick_all
+from transfers.documents import basic_information_forms
+from xianning import demo, walk
+from xianning.models import User
+
+if TYPE_CHECKING:
+    from transfers.models import Transfer
+
+SITTING: Answers = {
+    "企业经办人": "华经办", "退休人员本人已签字": True, "企业经办人已签字、企业已盖章": True,
+    "一式三份已备齐（企业、个人、街道社区各一份）": True,
+}  # fmt: skip
+
+
+def pages_of_the_handovers(cases: dict[str, Transfer]) -> list[Stop]:
+    return [
+        *_files(cases), *_letters(cases), *_scans(cases["confirm"]), *_sums(cases),
+    ]  # fmt: skip
+
+
+def _files(cases: dict[str, Transfer]) -> list[Stop]:
+    people = staff_of("qiye")
+    clerk, keeper = people["enterprise"], people["insurance"]
+    packing = (batches.pack([make_transfer(at="deliver")], by=clerk).pk,)
+    file, today = cases["done"].personnel_file, timezone.localdate()
+    loan = FileLoan.give(
+        file, by=keeper, kind="lend", person="查档员", office="某单位（测试）", letter="介绍信1号",
+        purpose="核对工龄", what="九-1 工资类", taken_on=today, due_on=today,
+    )  # fmt: skip
+    FileLoan.objects.filter(pk=loan.pk).update(
+        taken_on=today - timedelta(days=9), due_on=today - timedelta(days=2)
+    )
+    sent = (cases["archives"].personnel_file.item.handover_id,)
+    kept = (make_transfer(at="done").pk,)
+    book = "档案目录工作簿"
+    return [
+        Stop("qiye", "archives:batches"),
+        Stop("shebao", "archives:batches"),
+        Stop("qiye", "archives:batches", query="?overdue=1"),
+        Stop("qiye", "transfers:list", query="?waiting=deliver", also="archives:pack",
+             do=(tick_all, press("所选人的档案装入一批移交"))),
+        Stop("qiye", "archives:batch", packing),
+        Stop("qiye", "archives:batch", packing, do=(press("保存并送出此批"),), also="archives:deed",
+             status=422),
+        Stop("shebao", "archives:batch", sent),
+        Stop("shebao", "archives:batch", sent, do=(press("登记查收结果"),), status=422),
+        Stop("qiye", "archives:batch", sent),
+        Stop("qiye", "archives:catalogue", (cases["deliver"].pk,)),
+        Stop("shebao", "archives:catalogue", (cases["archives"].pk,)),
+        Stop("qiye", "archives:catalogue_import"),
+        Stop("qiye", "archives:catalogue_import", do=(press("检查并导入"),), status=422),
+        Stop("qiye", "archives:catalogue_import", status=422,
+             do=(send(book, "目录.xlsx", catalogues.template()), press("检查并导入"))),
+        Stop("shebao", "archives:loans"),
+        Stop("shebao", "archives:loan_give", kept),
+        Stop("shebao", "archives:loan_give", kept, do=(press("登记"),), status=422),
+        Stop("shebao", "archives:loans", do=(press("登记归还"),), also="archives:loan_back"),
+    ]  # fmt: skip
+
+
+def _letters(cases: dict[str, Transfer]) -> list[Stop]:
+    clerk = User.objects.get(username="qiye")
+    far, late = (make_transfer(at="letter", party_member=True) for _ in range(2))
+    walk.take(far, "letter", clerk, receiver="", to_organization="中共武汉市演示街道工作委员会")
+    walk.take(late, "letter", clerk)
+    moves = {move.transfer_id: move for move in PartyMove.objects.filter(voided_at=None)}
+    out = moves[far.pk]
+    yesterday = timezone.localdate() - timedelta(days=1)
+    PartyMove.objects.filter(transfer=late).update(expires_on=yesterday)
+    committee = PartyOrganization.objects.get(name="中共咸宁市桂泉机械厂委员会").pk
+    code = (answer({"回执码": codes.code_of(out)}), press("下一步"))
+    return [
+        Stop("qiye", "party:letters"),
+        Stop("dangzu", "party:letters", query="?stage=pocket"),
+        Stop("qiye", "party:letter", (out.pk,)),
+        Stop("dangzu", "party:letter", (moves[cases["done"].pk].pk,)),
+        Stop("qiye", "party:letter_receipt", (out.pk,)),
+        Stop("qiye", "party:letter_receipt", (out.pk,), do=(press("登记回执"),), status=422),
+        Stop("qiye", "party:letter_reissue", (moves[late.pk].pk,)),
+        Stop("qiye", "party:letter_reissue", (moves[late.pk].pk,), status=422,
+             do=(answer({"有效期（天）": "91"}), press("重新开具"))),
+        Stop("qiye", "party:organizations"),
+        Stop("dangzu", "party:organizations"),
+        Stop("qiye", "party:organization_add"),
+        Stop("qiye", "party:organization_add", do=(press("保存"),), status=422),
+        Stop("qiye", "party:organization", (committee,)),
+        Stop("", "party:receipt", (out.pk,)),
+        Stop("", "party:receipt", (out.pk,), do=(press("下一步"),), status=422),
+        Stop("", "party:receipt", (out.pk,), do=code),
+        Stop("", "party:receipt", (out.pk,), do=(*code, press("组织关系已转达我处，登记回执")),
+             status=422),
+        Stop("", "party:receipt", (out.pk,),
+             do=(*code, answer({"经办人": "外地经办"}), press("组织关系已转达我处，登记回执"))),
+    ]  # fmt: skip
+
+
+def _scans(case: Transfer) -> list[Stop]:
+    """One page that is read and one that nobody can read."""
+    form = bytes(basic_information_forms([case]))
+    pile = scan_pile.pile(form, (0, 1), [Harm(dpi=150), Harm(dpi=100, spoiled="torn")])
+    sent = (send("签字盖章后的扫描件", "签字.pdf", pile), press("上传并读取"))
+    return [
+        Stop("qiye", "transfers:signed_piles"),
+        Stop("qiye", "transfers:signed_piles", do=(press("上传并读取"),), status=422),
+        Stop("qiye", "transfers:signed_piles", do=sent, also="transfers:signed_pile"),
+        Stop("qiye", "transfers:signed_piles", also="transfers:signed_claim",
+             do=(follow("签字.pdf"), follow("认领第"))),
+        Stop("qiye", "transfers:signed_piles", also="transfers:signed_claim", status=422,
+             do=(follow("签字.pdf"), follow("认领第"), press("认领"))),
+        Stop("qiye", "transfers:signed_piles", also="transfers:signed_confirm", status=422,
+             do=(follow("签字.pdf"), press("确认归入全部"))),
+        Stop("qiye", "transfers:signed_piles", also="transfers:signed_drop",
+             do=(follow("签字.pdf"), press("删去"))),
+    ]  # fmt: skip
+
+
+def _sums(cases: dict[str, Transfer]) -> list[Stop]:
+    day = timezone.localdate() - timedelta(days=1)
+    limits = (answer({"核定退休待遇（人社部门）": "5", "设定依据": "咸国资发〔2026〕3号"}),
+              press("保存期限"))  # fmt: skip
+    return [
+        Stop("gzw", "transfers:waterfall"),
+        Stop("gzw", "transfers:waterfall", query=f"?in={demo.XIANAN}&by=community&on={day}"),
+        Stop("qiye", "transfers:waterfall"),
+        Stop("gzw", "transfers:limits"),
+        Stop("gzw", "transfers:limits", do=(press("保存期限"),), status=422),
+        Stop("gzw", "transfers:limits", do=limits),
+        Stop("rs", "transfers:list", query="?waiting=verify"),
+        Stop("rs", "transfers:detail", (cases["verify"].pk,)),
+        Stop("guanli", "calendar"),
+        Stop("guanli", "calendar", do=(press("导入"),), status=422),
+    ]  # fmt: skip
