@@ -97,7 +97,7 @@ class CheckRow(forms.Form):
             if not words:
                 self.add_error("words", "请写明要补什么、改什么。")
             return data
-        if (differs := handovers.differences(self.item.counts, self.got)) and not words:
+        if (differs := handovers.differences(self.item, self.got)) and not words:
             self.add_error("words", f"{'；'.join(differs)}：请说明差异，或选择退回。")
         return data
 

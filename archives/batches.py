@@ -162,7 +162,7 @@ def _decide(each: Decision, by: User, receipt: dict[str, Any]) -> None:
         _of_case(workflow.send_back, each.item, workflow.ARCHIVES, by=by, code=each.code,
                  reason=each.words)  # fmt: skip
         return
-    differs = bool(handovers.differences(each.item.counts, each.got))
+    differs = bool(handovers.differences(each.item, each.got))
     _of_case(
         workflow.complete, each.item, workflow.ARCHIVES, by=by, got=each.got,
         archive_number=each.number, location=each.location,

@@ -6,25 +6,23 @@ checks the file against it.
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from openpyxl import Workbook
 
+from archives import sheets
 from archives.models import CatalogueEntry
 from transfers import workflow
 from transfers.models import Transfer
 from transfers.refusal import Refused
-from xianning import access, standards, workbook
+from xianning import access, standards
 from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
     from xianning.models import User
-    from xianning.workbook import Cell, Row
 
 Category = CatalogueEntry.Category
 MOST_LINES = 300  # of one file
@@ -147,40 +145,13 @@ class Read:
 
 def read(data: bytes, file_name: str, user: User) -> Read:
     """Every wrong row of the workbook, or the catalogues in it. Raises Rejected with a sentence."""
-    found, columns = Read(), dict[str, int]()
+    found = Read()
     cases: dict[str, Transfer | None] = {}
-    for row in workbook.read(data, file_name)[0].rows:
-        if not columns:
-            columns = _headings(row)
-            continue
-        cells = row.cells()
-        texts = {name: _text(cells, at) for name, at in columns.items()}
-        if any(texts.values()):
-            _take(found, row.number, texts, cases, user)
+    for number, texts in sheets.rows_under(data, file_name, HEADINGS, needed=3, aliases=_ALIASES):
+        _take(found, number, texts, cases, user)
         if sum(map(len, found.lines.values())) > MOST_ROWS:
             raise Rejected(f"一个工作簿最多 {MOST_ROWS} 行，请分开导入。")
-    if not columns:
-        raise Rejected(f"没有找到表头，须有：{'、'.join(HEADINGS[:3])}。")
-    if not found.lines and not found.problems:
-        raise Rejected("表头下面没有材料，没有可导入的内容。")
     return found
-
-
-def _headings(row: Row) -> dict[str, int]:
-    named = {}
-    for at, cell in enumerate(row.cells()):
-        text = standards.fold(cell.text).replace(" ", "") if cell else ""
-        named[_ALIASES.get(text, text)] = at
-    return (
-        {name: named[name] for name in HEADINGS if name in named}
-        if (set(HEADINGS[:3]) <= named.keys())
-        else {}
-    )
-
-
-def _text(cells: list[Cell | None], at: int) -> str:
-    cell = cells[at] if at < len(cells) else None
-    return cell.text.strip() if cell else ""
 
 
 def _take(
@@ -222,19 +193,4 @@ def write(found: Read, *, by: User) -> int:
 
 def template() -> bytes:
     """An empty workbook with the headings and the categories."""
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet.title = "人事档案目录"
-    for column, heading in enumerate(HEADINGS, start=1):
-        workbook.write_text(sheet.cell(1, column), heading)
-        sheet.column_dimensions[sheet.cell(1, column).column_letter].width = 20
-    for number in range(2, 500):
-        sheet.cell(number, 1).number_format = "@"
-    words = book.create_sheet("类号")
-    for number, (code, label) in enumerate(Category.choices, start=1):
-        workbook.write_text(words.cell(number, 1), code)
-        workbook.write_text(words.cell(number, 2), label)
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+    return sheets.template("人事档案目录", HEADINGS, Category.choices)

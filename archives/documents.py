@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from archives.models import CatalogueEntry
+from archives.models import CatalogueEntry, RecordsEntry
 from xianning import pdf
 
 if TYPE_CHECKING:
@@ -128,6 +128,91 @@ def delivery_roster(handover: Handover) -> pdf.Pdf:
         f"副本 {sum(i.duplicates for i in items)} 卷，材料 {sum(i.pieces for i in items)} 份"
     )
     return signed_list("国有企业退休人员档案移交名册", handover, ROSTER_COLUMNS, items, total)
+
+
+def _record(name: str) -> Callable[[HandoverItem], Any]:
+    return lambda item: getattr(item.record, name)
+
+
+RECORDS_COLUMNS = (
+    Column("门类", 12, _record("get_category_display")),
+    Column("案卷（盒）号", 28, _record("number")),
+    Column("题名", 82, lambda item: item.title),
+    Column("起止年度", 20, _record("years")),
+    Column("保管期限", 14, _record("get_retention_display")),
+    Column("卷", 10, lambda item: item.volumes or "—"),
+    Column("件", 12, lambda item: item.pieces or "—"),
+    Column("页数", 14, lambda item: item.pages or "—"),
+    Column("密级", 12, _record("get_secrecy_display")),
+    Column("载体", 12, _record("get_carrier_display")),
+    Column("备注", 42, lambda item: _what_came_of(item)),
+)
+
+
+def _what_came_of(item: HandoverItem) -> str:
+    words = [item.record.remarks, item.reason]
+    if item.state == item.State.RETURNED:
+        words.insert(0, f"已退回：{item.code_label}")
+    return "；".join(word for word in words if word)
+
+
+def records_list(handover: Handover) -> pdf.Pdf:
+    """其他档案交接清单 in duplicate, with the boxes 移交, 接收 and 监交."""
+    items = _records(handover)
+    return signed_list("国有企业其他档案交接清单", handover, RECORDS_COLUMNS, items, _total(items))
+
+
+def records_deed(handover: Handover) -> pdf.Pdf:
+    """交接文据 in duplicate: what was handed over in sums by category, and the three boxes."""
+    items = _records(handover)
+    sums = [
+        Sum(str(label), [item for item in items if item.record.category == code])
+        for code, label in RecordsEntry.Category.choices
+    ]
+    sums = [each for each in sums if each.items]
+    back = [item for item in items if item.state == item.State.RETURNED]
+    context = {
+        "handover": handover, "sums": sums, "whole": Sum("合计", items), "back": len(back),
+        "copies": ("移交单位存", "接收单位存"), "code": pdf.mark("LIST", handover.pk),
+        "years": _years(items),
+    }  # fmt: skip
+    return pdf.render("print/records_deed.html", context)
+
+
+@dataclass(frozen=True)
+class Sum:
+    """How much there is of one category."""
+
+    label: str
+    items: list[HandoverItem]
+
+    @property
+    def volumes(self) -> int:
+        return sum(item.volumes for item in self.items)
+
+    @property
+    def pieces(self) -> int:
+        return sum(item.pieces for item in self.items)
+
+    @property
+    def pages(self) -> int:
+        return sum(item.pages for item in self.items)
+
+
+def _records(handover: Handover) -> list[HandoverItem]:
+    rows = handover.items.select_related("record").exclude(state="withdrawn")
+    return list(rows.order_by("position"))
+
+
+def _years(items: list[HandoverItem]) -> str:
+    first = min((item.record.year_from for item in items), default=0)
+    last = max((item.record.year_to for item in items), default=0)
+    return f"{first} 年" if first == last else f"{first} 年至 {last} 年"
+
+
+def _total(items: list[HandoverItem]) -> str:
+    whole = Sum("", items)
+    return f"合计 {len(items)} 条，{whole.volumes} 卷、{whole.pieces} 件、{whole.pages} 页"
 
 
 def signed_list(

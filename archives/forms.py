@@ -157,7 +157,7 @@ class AcceptFileForm(StepForm):
         data = super().clean() or {}
         if self.file and not self.errors:
             got = Counts(**{name: data[name] or 0 for name in Counts._fields})
-            differs = handovers.differences(self.file.item.counts, got)
+            differs = handovers.differences(self.file.item, got)
             if differs and not data["difference"].strip():
                 words = "；".join(differs)
                 raise ValidationError(f"{words}。请说明差异，或返回退回移交单位。")

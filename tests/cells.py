@@ -93,7 +93,13 @@ class Asker:
         """Papers are empty: who may print is asked here, not what stands on the paper."""
         patch.setattr(Paper, "render", lambda *_: b"%PDF-1.7")
         patch.setattr(cards, "contact_cards_sheet", lambda *_, **__: b"%PDF-1.7")
-        for name in ("delivery_note", "delivery_roster", "catalogue"):
+        for name in (
+            "delivery_note",
+            "delivery_roster",
+            "catalogue",
+            "records_list",
+            "records_deed",
+        ):
             patch.setattr(slips, name, lambda *_: b"%PDF-1.7")
         return self
 
@@ -230,7 +236,7 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     known = {name: SEES[case] for case, name in world.names.items()}
     tables = {
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
-        "rights": matrix.RIGHTS_SEES,
+        "record_list": matrix.RECORDS_SEES, "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,
         "signed": matrix.SIGNED_SEES, "sheet": matrix.SHEET_SEES,

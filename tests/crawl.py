@@ -13,7 +13,10 @@ import pytest
 from django.urls import NoReverseMatch, reverse
 from django.utils import timezone
 
+from archives import records
 from archives.models import FileLoan
+from archives.record_views import DEEDS as RECORD_DEEDS
+from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -57,6 +60,7 @@ class Things:
     signed: uuid.UUID
     sheet: uuid.UUID
     delivery: uuid.UUID
+    records: uuid.UUID
     loan: uuid.UUID
     committee: uuid.UUID
     introduction: uuid.UUID
@@ -108,6 +112,7 @@ class Things:
                 "personnel", by=clerk, sender=Desk("enterprise", enterprise=case.enterprise),
                 receiver=Desk("insurance", area=case.archive_area),
             ),
+            "records": records.begin(case.enterprise, by=clerk),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
             "committee": PartyOrganization.objects.create(
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
@@ -165,6 +170,9 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "archives:batch": [("$delivery",)],
     "archives:batch_paper": [("$delivery", name) for name in PAPERS_OF_A_BATCH],
     "archives:deed": [("$delivery", name) for name in DEEDS],
+    "archives:records_batch": [("$records",)],
+    "archives:records_paper": [("$records", name) for name in RECORD_PAPERS],
+    "archives:records_deed": [("$records", name) for name in RECORD_DEEDS],
     "archives:catalogue": [("$case",)],
     "archives:catalogue_paper": [("$case",)],
     "archives:loan_give": [("$case",)],
@@ -214,6 +222,8 @@ QUERIES: dict[str, list[str]] = {
     "transfers:import_list": ["after=$high"],
     "transfers:waterfall": ["by=community", "in=421202001005", "on=2026-01-05", "missing=verify"],
     "archives:batches": ["state=sent", "overdue=1", "after=$high"],
+    "archives:records": ["state=sent", "overdue=1", "after=$high"],
+    "archives:records_batch": ["from=26"],
     "archives:loans": ["state=out", "state=overdue", "after=$high"],
     "party:letters": ["stage=pocket", "after=$high"],
     "party:organizations": ["after=$high"],

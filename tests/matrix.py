@@ -235,6 +235,23 @@ _BATCH_PAPERS = {
         ("county", "roster"),
     )
 }
+# 第五条: the body that the county of the enterprise designates; an empty list is its sender's alone.
+RECORDS_SEES = {
+    "packing": _OWN_BATCH, "sent": _OWN_BATCH | {"archives_office"},
+    "county": _of("clerk_county", "sasac", "sasac_county", "auditor", "auditor_county"),
+}  # fmt: skip
+_RECORD_DEEDS = {
+    "packing/fill": "clerk", "packing/import": "clerk", "packing/drop": "clerk",
+    "sent/check": "archives_office", "sent/withdraw": "clerk", "sent/remind": "clerk",
+    "sent/fill": "clerk", "county/withdraw": "clerk_county",
+}  # fmt: skip
+RECORDS_ACTS = {key: _of(*who.split()) for key, who in _RECORD_DEEDS.items()}
+RECORDS_READY = _of("packing/fill", "packing/import", "packing/drop", "sent/check", "sent/withdraw",
+                    "county/withdraw")  # fmt: skip
+_RECORD_PAPERS = {
+    f"{key}/{name}": RECORDS_SEES[key]
+    for key, name in (("packing", "list"), ("sent", "list"), ("sent", "deed"), ("county", "deed"))
+}
 _LENDABLE = ("own_archives", "own_done", "county_done")  # underway, lent, in its place
 _CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
 DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
@@ -291,6 +308,7 @@ def _case(
 
 _ENTERPRISE = _of("enterprise")
 _FILE_PEOPLE = _of("enterprise", "insurance", "sasac", "auditor")
+_RECORD_PEOPLE = _of("enterprise", "archives_office", "sasac", "auditor")
 _SASAC, _HR, _SYSTEM = _of("sasac"), _of("hr"), _of("system_admin")
 _GRANTERS = _of("system_admin", "security_admin")
 
@@ -387,6 +405,17 @@ ROWS: dict[str, Row] = {
     "archives:catalogue_import": Row("第六条第4项", _ENTERPRISE, "GET POST",
                                      sends=payloads.catalogue_book, writes=False),
     "archives:catalogue_template": Row("第六条第4项", _ENTERPRISE),
+    "archives:records": Row("第六条第4项", _RECORD_PEOPLE),
+    "archives:records_template": Row("第六条第4项", _ENTERPRISE),
+    "archives:records_begin": Row("第六条第4项", _ENTERPRISE, "POST", "enterprise",
+                                  {"own": _of("clerk"), "county": _of("clerk_county")},
+                                  sends=payloads.records_begin, in_body=True),
+    "archives:records_batch": Row("第六条第4项", _RECORD_PEOPLE, "GET", "record_list", RECORDS_SEES),
+    "archives:records_paper": Row("第六条第4项", _RECORD_PEOPLE, "POST", "record_list", _RECORD_PAPERS,
+                                  ready=_of("sent/list", "sent/deed", "county/deed")),
+    "archives:records_deed": Row("第六条第4项", _of("enterprise", "archives_office"), "POST",
+                                 "record_list", {k: RECORDS_SEES[k.partition("/")[0]] for k in _RECORD_DEEDS},
+                                 acts=RECORDS_ACTS, ready=RECORDS_READY, sends=payloads.records_deed),
     "archives:deed": Row("第六条第4项", _of("enterprise", "insurance"), "POST", "delivery",
                          {key: DELIVERY_SEES[key.partition("/")[0]] for key in DELIVERY_ACTS},
                          acts=DELIVERY_ACTS, ready=DELIVERY_READY, sends=payloads.delivery_deed),

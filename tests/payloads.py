@@ -218,6 +218,32 @@ def delivery_deed(world: World, _actor: str, key: str) -> dict[str, Any]:
     return given
 
 
+def records_begin(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"enterprise": world.id_of("enterprise", key)}
+
+
+def records_deed(world: World, _actor: str, key: str) -> dict[str, Any]:
+    """What one side of a list of other archives types: KEY is `list/deed`."""
+    which, _, deed = key.partition("/")
+    line = {"category": "document", "number": "W-2", "title": "介绍信存根", "year_from": "1990",
+            "retention": "10", "volumes": "1", "secrecy": "open", "carrier": "paper"}  # fmt: skip
+    book = workbooks.table(["门类", "案卷号", "题名", "起始年度"], ["文书", "W-3", "年报", "1990"])
+    typed: dict[str, dict[str, Any]] = {
+        "fill": {"line-TOTAL_FORMS": "2", "line-INITIAL_FORMS": "1"}
+        | {f"line-1-{name}": value for name, value in line.items()},
+        "import": {"file": SimpleUploadedFile("清单.xlsx", book, XLSX)},
+        "check": {"rest": "on"}, "withdraw": {"reason": "装错了。"},
+    }  # fmt: skip
+    given = dict(typed.get(deed, {}))
+    for item in world.get("record_list", which).items.all():
+        facts = (
+            line | {"item": item.pk} if deed == "fill" else {"volumes": 1, "pieces": 0, "pages": 0}
+        )
+        prefix = "line-0" if deed == "fill" else str(item.pk)
+        given |= {f"{prefix}-{name}": value for name, value in facts.items()}
+    return given
+
+
 def catalogue(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"line-TOTAL_FORMS": "1", "line-INITIAL_FORMS": "0", "line-0-category": "1",
             "line-0-title": "职工登记表", "line-0-copies": "1", "line-0-pages": "4"}  # fmt: skip

@@ -44,6 +44,8 @@ class Route:
 
 # What is no random id and still stands in an address: a code known to everybody, and why.
 PUBLIC_CODES = {
+    "archives:records_paper name": ("list", "one of the papers of a list"),
+    "archives:records_deed name": ("remind", "one of the deeds on a list"),
     "archives:batch_paper name": ("note", "one of the papers of a batch"),
     "archives:deed name": ("remind", "one of the deeds on a batch"),
     "communities:area_edit pk": ("421202001005", "statistical code of a division"),
@@ -71,6 +73,7 @@ def routes(resolver: URLResolver | None = None, path: str = "", space: str = "")
 
 def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
+    from archives import records
     from archives.models import FileLoan
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
@@ -88,6 +91,7 @@ def some_objects() -> dict[str, Any]:
         "transfers/": case,
         "archives/catalogues/": case,
         "archives/batches/": file.item.handover,
+        "archives/records/": records.begin(case.enterprise, by=clerk),
         "archives/loans/give/": done,
         "archives/loans/": FileLoan.give(
             file, by=User.objects.get(username="shebao"), kind="lend", person="查档员",

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from archives import batches, catalogues
+from archives import batches, catalogues, records
 from archives.models import FileLoan
 from party import codes
 from party.models import PartyMove
 from party.organizations import PartyOrganization
-from tests import scan_pile
-from tests.factories import make_transfer, staff_of
+from tests import scan_pile, workbooks
+from tests.factories import enterprise_of, make_transfer, staff_of
 from tests.scan_pile import Harm
 from tests.stops import Answers, Stop, answer, follow, press, send, tick_all
+from transfers import handovers
 from transfers.documents import basic_information_forms
 from xianning import demo, walk
 from xianning.models import User
@@ -31,7 +32,7 @@ SITTING: Answers = {
 
 def pages_of_the_handovers(cases: dict[str, Transfer]) -> list[Stop]:
     return [
-        *_files(cases), *_letters(cases), *_scans(cases["confirm"]), *_sums(cases),
+        *_files(cases), *_records(), *_letters(cases), *_scans(cases["confirm"]), *_sums(cases),
     ]  # fmt: skip
 
 
@@ -72,6 +73,41 @@ def _files(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("shebao", "archives:loan_give", kept),
         Stop("shebao", "archives:loan_give", kept, do=(press("登记"),), status=422),
         Stop("shebao", "archives:loans", do=(press("登记归还"),), also="archives:loan_back"),
+    ]  # fmt: skip
+
+
+def _records() -> list[Stop]:
+    """Other archives: a list that is packed, one that is on its way."""
+    clerk, enterprise = User.objects.get(username="qiye"), enterprise_of("qiye")
+    facts = {"category": "document", "number": "W-1990-01", "title": "厂长办公会会议纪要（第 1—12 次）",
+             "year_from": "1990", "retention": "permanent", "volumes": "3", "pages": "420",
+             "secrecy": "internal", "carrier": "paper"}  # fmt: skip
+    line = records.EntryForm(facts)
+    assert line.is_valid()
+    lists = []
+    for key in ("sent", "packing"):
+        found = records.begin(enterprise, by=clerk)
+        records.replace(found, records.Read([line]), by=clerk)
+        if key == "sent":
+            handovers.send(found, by=clerk, means="person", carrier="许档员",
+                           handed_on=timezone.localdate())  # fmt: skip
+        lists.append((found.pk,))
+    sent, packing = lists
+    wrong = workbooks.table(["门类", "案卷号", "题名", "起始年度"], ["文书", "", "年报", "旧"])
+    return [
+        Stop("qiye", "archives:records"),
+        Stop("dangan", "archives:records"),
+        Stop("qiye", "archives:records", do=(press("整理清单"),), also="archives:records_begin"),
+        Stop("qiye", "archives:records_batch", packing),
+        Stop("qiye", "archives:records_batch", packing, status=422, also="archives:records_deed",
+             do=(press("保存并送出此批"),)),
+        Stop("qiye", "archives:records_batch", packing, status=422,
+             do=(send("交接清单工作簿", "清单.xlsx", wrong), press("检查并导入"))),
+        Stop("dangan", "archives:records_batch", sent),
+        Stop("dangan", "archives:records_batch", sent,
+             do=(answer({"其余待查的全部接收（数量与清单一致，包括其他页）": True}),
+                 press("登记查收结果"))),
+        Stop("qiye", "archives:records_batch", sent),
     ]  # fmt: skip
 
 

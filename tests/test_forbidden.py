@@ -290,6 +290,7 @@ BULK_WRITERS = {
     "archives/models/catalogue.py CatalogueEntry.replace": "lines of a catalogue, one by one: the"
     " deletion is in the history of CATALOGUEENTRY",
     "archives/batches.py take_out": "PERSONNELFILE, one row: what is packed and never left",
+    "archives/records.py take_out": "RECORDSENTRY, one row: a line that never left",
     "transfers/handover_letters.py _issue": "who was named in a letter, once each",
     "transfers/handovers.py drop": "HANDOVER, HANDOVERITEM: a batch that never left, row by row",
     "transfers/handovers.py take_out": "HANDOVERITEM: out of a batch before it leaves, one row",

@@ -14,6 +14,7 @@ from django.db import transaction
 from django.test import override_settings
 from django.utils import timezone
 
+from archives import records
 from archives.models import FileLoan
 from enterprises.models import Enterprise
 from party.models import PartyMove
@@ -201,6 +202,7 @@ def build(world: World) -> None:
         _build_case(world, key, LINES[line], at, member, _NAMES[number])
     _build_papers(world)
     _build_deliveries(world)
+    _build_records(world)
     _build_loans(world)
     _build_letters(world)
     _build_party(world)
@@ -313,6 +315,25 @@ def _build_deliveries(world: World) -> None:
         "personnel", by=world.users["clerk"], receiver=Desk("insurance", area=case.archive_area),
         sender=Desk("enterprise", enterprise=case.enterprise),
     )  # fmt: skip
+
+
+def _build_records(world: World) -> None:
+    """Lists of other archives: one that is being packed, one that was sent, one of another county."""
+    world.objects["record_list"] = {}
+    facts = {"category": "document", "number": "W-1", "title": "会议纪要", "year_from": "1990",
+             "retention": "permanent", "volumes": "1", "secrecy": "open", "carrier": "paper"}  # fmt: skip
+    for key, clerk, enterprise in (
+        ("sent", "clerk", "own"), ("county", "clerk_county", "county"), ("packing", "clerk", "own"),
+    ):  # fmt: skip
+        user = world.users[clerk]
+        found = records.begin(world.get("enterprise", enterprise), by=user)
+        line = records.EntryForm(facts)
+        assert line.is_valid()
+        records.replace(found, records.Read([line]), by=user)
+        if key != "packing":
+            found = handovers.send(found, by=user, means="person", carrier="许档员",
+                                   handed_on=timezone.localdate())  # fmt: skip
+        world.objects["record_list"][key] = found
 
 
 def _build_loans(world: World) -> None:

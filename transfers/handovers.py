@@ -24,7 +24,6 @@ from django.utils import timezone
 from transfers.choices import ReturnReason
 from transfers.models import Transfer
 from transfers.models.handovers import (
-    COUNT_WORDS,
     KINDS,
     Counts,
     Desk,
@@ -95,10 +94,11 @@ def why_not_remind(handover: Handover, by: User) -> str | None:
     return None
 
 
-def differences(sent: Counts, got: Counts) -> list[str]:
+def differences(item: HandoverItem, got: Counts) -> list[str]:
     """Where what arrived is not what was sent, in words."""
+    sent, words = item.counts, KINDS[item.kind].words
     return [
-        f"{COUNT_WORDS[name]}送 {was}、收 {now}"
+        f"{words[name]}送 {was}、收 {now}"
         for name, was, now in zip(Counts._fields, sent, got, strict=True)
         if was != now
     ]
@@ -213,6 +213,7 @@ def send(
         raise Refused(refusal)
     if not handover.items.exists():
         raise Refused("此批还没有内容，不能送出。")
+    _close_gaps(handover)
     handover.year = handed_on.year
     handover.serial = Sequence.next(f"{handover.spec.series}/{_place(handover)}/{handed_on.year}")
     handover.sender_name, handover.receiver_name = handover.sender.name, handover.receiver.name
@@ -230,6 +231,14 @@ def send(
     return handover
 
 
+def _close_gaps(handover: Handover) -> None:
+    """Number the items 1, 2, 3 …: what was taken out while packing leaves no hole on paper."""
+    for position, item in enumerate(handover.items.order_by("position"), start=1):
+        if item.position != position:
+            item.position = position
+            item.save()
+
+
 @transaction.atomic
 def accept(
     item: HandoverItem, *, by: User, got: Counts, note: str = "", difference: str = ""
@@ -241,7 +250,7 @@ def accept(
     if item.handover.sent_by_id == by.pk:
         article = item.handover.spec.article
         raise Refused(f"{item.handover.number}由您本人送出，须由他人查收（{article}）。")
-    differs = differences(item.counts, got)
+    differs = differences(item, got)
     if differs and not difference.strip():
         raise Refused(f"{item.name}：{'；'.join(differs)}。请说明差异，或退回移交方。")
     words = [f"数量差异：{'；'.join(differs)}，{difference.strip()}"] if differs else []

@@ -227,6 +227,7 @@ _overseers = _roles("security_admin", "audit_admin", "auditor")
 _watchers = Rule(SIGNED_IN, "view_audit")
 _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
+_records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
@@ -298,6 +299,12 @@ REGISTRY: dict[str, Rule] = {
     "archives:loans": _roles("insurance"),
     "archives:loan_give": _roles("insurance"),
     "archives:loan_back": _roles("insurance"),
+    "archives:records": _records,
+    "archives:records_batch": _records,
+    "archives:records_paper": _records,
+    "archives:records_begin": _roles("enterprise"),
+    "archives:records_template": _roles("enterprise"),
+    "archives:records_deed": _roles("enterprise", "archives_office"),
     "archives:catalogue": _files,
     "archives:catalogue_paper": _files,
     "archives:catalogue_import": _roles("enterprise"),

@@ -33,6 +33,7 @@ _NAV = (
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
     ("档案移交", "archives:batches"),
+    ("其他档案", "archives:records"),
     ("国企名单", "enterprises:list"),
     ("对账", "transfers:waterfall"),
     ("办理期限", "transfers:limits"),
@@ -91,6 +92,8 @@ def _entry_of(name: str) -> str:
         return next((e for e in entries if name.startswith(e.removesuffix("s"))), "")
     if name.startswith(("transfers:import", "transfers:template")):
         return "transfers:import_list"
+    if name.startswith("archives:record"):
+        return "archives:records"
     section = name.split(":")[0]
     if section == "party":
         return next((e for e in entries if e.startswith("party:") and e[:9] == name[:9]), "")

@@ -7,13 +7,14 @@ at `HandoverItem`. Written by `transfers.handovers` and by nothing else.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Count, F, OuterRef, Q, Subquery
 from django.db.models.functions import Coalesce
+from django.urls import reverse
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
@@ -23,9 +24,14 @@ from xianning.models import Office, Record
 from xianning.roles import ROLES
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from communities.models import Area
     from enterprises.models import Enterprise
     from xianning.models import User
+
+
+PHRASES = ("正本 {} 卷", "副本 {} 卷", "材料 {} 份", "{} 页")
 
 
 class Counts(NamedTuple):
@@ -37,7 +43,11 @@ class Counts(NamedTuple):
     pages: int = 0
 
     def __str__(self) -> str:
-        words = zip(self, ("正本 {} 卷", "副本 {} 卷", "材料 {} 份", "{} 页"), strict=True)
+        return self.said(PHRASES)
+
+    def said(self, phrases: Sequence[str]) -> str:
+        """What there is, in PHRASES with a {} for each number."""
+        words = zip(self, phrases, strict=True)
         return "、".join(word.format(n) for n, word in words if n) or "0"
 
 
@@ -60,6 +70,8 @@ class Kind:
     receiver: str  # role
     number: str  # with {year} and {serial}
     series: str  # key of the running number, a row of Sequence for each sender and year
+    words: Mapping[str, str] = field(default_factory=lambda: COUNT_WORDS)
+    phrases: tuple[str, ...] = PHRASES
     receipt_months: int = 1  # then the receipt is asked for (domain: 逾期一个月未退回应催问)
 
 
@@ -69,7 +81,9 @@ KINDS: dict[str, Kind] = {
         Kind("personnel", "人事档案", "第六条第4项", "enterprise", "insurance",
              "档转字〔{year}〕第{serial}号", "delivery"),
         Kind("records", "其他档案", "第六条第4项", "enterprise", "archives_office",
-             "档交字〔{year}〕第{serial}号", "records"),
+             "档交字〔{year}〕第{serial}号", "records",
+             words={"volumes": "卷", "duplicates": "副本", "pieces": "件", "pages": "页"},
+             phrases=("{} 卷", "副本 {} 卷", "{} 件", "{} 页")),
         Kind("letter", "党员组织关系", "第六条第6项", "enterprise", "party",
              "组介字〔{year}〕第{serial}号", "letter"),
         Kind("retirees", "退休人员", "第六条第5项", "enterprise", "community",
@@ -254,6 +268,10 @@ class Handover(Record):
     def spec(self) -> Kind:
         return KINDS[self.kind]
 
+    def get_absolute_url(self) -> str:
+        name = {"personnel": "archives:batch", "records": "archives:records_batch"}[self.kind]
+        return reverse(name, args=[self.pk])
+
     @property
     def number(self) -> str:
         """Its number on paper; empty until it is sent."""
@@ -399,6 +417,16 @@ class HandoverItem(Record):
         return Counts(
             self.got_volumes, self.got_duplicates or 0, self.got_pieces or 0, self.got_pages or 0
         )
+
+    @property
+    def sent_text(self) -> str:
+        """How much was sent, in the words of its kind."""
+        return self.counts.said(KINDS[self.kind].phrases)
+
+    @property
+    def got_text(self) -> str:
+        """How much arrived; empty until somebody has counted it."""
+        return self.got.said(KINDS[self.kind].phrases) if self.got else ""
 
     @property
     def code_label(self) -> str:
