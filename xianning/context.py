@@ -30,6 +30,7 @@ class NavItem:
 
 _NAV = (
     ("待办", "home"),
+    ("社区报到", "communities:desk"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
     ("档案移交", "archives:batches"),
