@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
@@ -80,10 +80,14 @@ class Question:
 
         The form names the community in words, so its code tells its holder nothing new.
         """
-        case = self.code and Transfer.objects.filter(pk=self.code.pk).first()
+        if self.code is None:
+            return None
+        case = Transfer.objects.filter(pk=self.code.pk).first()
         if case is None or case.community is None:
             return None
-        return f"此人的接收社区是{case.community.full_name}，不是本社区，请其到该社区报到（第五条）。"
+        return (
+            f"此人的接收社区是{case.community.full_name}，不是本社区，请其到该社区报到（第五条）。"
+        )
 
 
 class Colour(StrEnum):
@@ -169,7 +173,7 @@ def today(user: User) -> QuerySet[Reception]:
     )
 
 
-def check_in(case: Transfer, *, by: User, version: int | None, **answers: object) -> Reception:
+def check_in(case: Transfer, *, by: User, version: int | None, **answers: Any) -> Reception:
     """Take the form through the one writer of steps. Raises Refused, also for an outdated form."""
     if version is not None and (reasons := _outdated(case, version)):
         raise Refused(reasons[0])

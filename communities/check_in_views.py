@@ -46,7 +46,7 @@ def desk(request: HttpRequest) -> HttpResponse:
     reason = question.elsewhere() or "没有找到此人。" + (
         "请核对输入；人不在本社区名下的，请扫描其《基本信息表》上的二维码，看接收社区是哪里。"
     )
-    return _desk(request, FindForm(), 404, missing=reason)
+    return _desk(request, FindForm(), missing=reason)
 
 
 def _desk(

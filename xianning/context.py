@@ -93,6 +93,8 @@ def _entry_of(name: str) -> str:
     if name.startswith(("transfers:import", "transfers:template")):
         return "transfers:import_list"
     section = name.split(":")[0]
+    if section == "communities":
+        return "communities:areas" if name.startswith("communities:area") else "communities:desk"
     if section == "party":
         return next((e for e in entries if e.startswith("party:") and e[:9] == name[:9]), "")
     return next((entry for entry in entries if entry.startswith(f"{section}:")), "")
