@@ -10,11 +10,12 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from communities.check_in import Colour, Question, standing
+from communities.check_in import Colour, Question, check_in, standing, today
 from communities.models import ContactCard, Reception
 from tests.factories import make_many, make_transfer, staff_of
 from transfers import workflow
 from transfers.models import Retiree, StepEvent, TransferStep
+from transfers.refusal import Refused
 from transfers.subject import _blank_person
 from xianning import walk
 from xianning.models import AuditEvent, User
@@ -153,6 +154,25 @@ def test_red_when_the_form_in_the_hand_is_outdated(
     answer = sign_in("shequ").post(desk_of(case), answers(version=str(case.form_version + 1)))
     assert answer.status_code == 409
     assert not Reception.objects.exists()
+
+
+def test_the_deed_itself_refuses_an_outdated_form(people: dict[str, User]) -> None:
+    case = make_transfer("community")
+    given = {"checked_in_on": timezone.localdate(), "form_received": True, "officer": "田甜",
+             "officer_phone": "0715-8123456", "remarks": ""}  # fmt: skip
+    with pytest.raises(Refused, match="现行为第"):
+        check_in(case, by=people["shequ"], version=case.form_version + 1, **given)
+    assert not Reception.objects.exists()
+
+
+def test_the_list_of_today_is_that_of_my_communities(
+    sign_in: Callable[[str], Client], people: dict[str, User]
+) -> None:
+    case = make_transfer("community", name="鄢寒舟")
+    sign_in("shequ").post(desk_of(case), answers())
+    assert [entry.transfer for entry in today(people["shequ"])] == [case]
+    assert [entry.transfer for entry in today(people["jiedao"])] == [case]
+    assert not today(people["shequ_chibi"]).exists()
 
 
 def test_red_at_another_community_with_the_right_one(people: dict[str, User]) -> None:
