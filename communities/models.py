@@ -133,6 +133,10 @@ class Reception(Record):
     officer = models.CharField("专管员", max_length=50)
     officer_phone = models.CharField("专管员电话", max_length=40)
     verified_on = models.DateField("信息核实日期", null=True, blank=True)
+    verified_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, verbose_name="信息核实人",
+        related_name="+", db_index=False,
+    )  # fmt: skip
     remarks = models.CharField("备注", max_length=200, blank=True)
     is_active = models.BooleanField("在管", default=True)
     history = HistoricalRecords()
@@ -142,7 +146,10 @@ class Reception(Record):
     class Meta:
         verbose_name = "社区接收"
         verbose_name_plural = "社区接收"
-        indexes = [models.Index(fields=["community", "-id"], name="reception_community")]
+        indexes = [
+            models.Index(fields=["community", "-id"], name="reception_community"),
+            models.Index(fields=["community", "checked_in_on"], name="reception_day"),
+        ]
 
     class Privacy:
         about, kept = "person", "case"
@@ -150,7 +157,7 @@ class Reception(Record):
         private: dict[str, str] = {}
         open = {
             "transfer", "community", "ledger_number", "checked_in_on", "form_received", "officer",
-            "officer_phone", "verified_on", "remarks", "is_active",
+            "officer_phone", "verified_on", "verified_by", "remarks", "is_active",
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -175,7 +182,7 @@ class Reception(Record):
             entry.ledger_number = f"{case.community_id}-{checked_in_on.year}-{number:04d}"
         entry.checked_in_on, entry.form_received = checked_in_on, form_received
         entry.officer, entry.officer_phone, entry.remarks = officer, officer_phone, remarks
-        entry.verified_on, entry.is_active = checked_in_on, True
+        entry.verified_on, entry.verified_by, entry.is_active = checked_in_on, by, True
         entry.save()
         card = ContactCard.objects.create(reception=entry, issued_on=checked_in_on, issued_by=by)
         return f"台账号 {entry.ledger_number}，联系卡 {card.number}"

@@ -152,6 +152,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:letter": [("$letter",)],
     "transfers:import_detail": [("$batch",)],
     "transfers:import_columns": [("$batch",)],
+    "communities:check_in": [("$case",)],
     "transfers:detail": [("$case",)],
     "transfers:edit": [("$case",)],
     "transfers:reveal": [("$case",)],
@@ -208,6 +209,8 @@ QUERIES: dict[str, list[str]] = {
     "communities:areas": ["under=421202000000", "q=桂花", "receives=yes"],
     "communities:area_choices": ["q=桂花", "q=社区&level=community&receiving=1"],
     "communities:card_paper": ["after=$high"],
+    "communities:desk": ["after=$high"],
+    "communities:check_in": ["version=1", "version=9"],
     "communities:card_check": ["number=AAAA-BBBB-CCCC"],
     "enterprises:list": [
         "q=演示", "state=unconfirmed", "state=confirmed", "state=unread", "state=removed",

@@ -377,6 +377,13 @@ ROWS: dict[str, Row] = {
     "communities:area_choices": Row("第五条", WORKERS),
     "communities:card_paper": Row("第六条第5项", _of("street", "community"), "GET POST", "card",
                                   CARD_DESKS, sends=payloads.cards, in_body=True),
+    "communities:desk": Row("第六条第5项", _of("street", "community"), "GET POST",
+                            sends=payloads.search, writes=False),
+    "communities:check_in": _case("第六条第5项", _of("street", "community"), "GET POST",
+                                  acts={case: RECEIVES[CASES[case][0]] for case in CASES},
+                                  post_only=True, sends=payloads.check_in,
+                                  ready=frozenset(key for key, steps in OPEN_STEPS.items()
+                                                  if "community" in steps.split())),
     # the list of enterprises
     "enterprises:list": Row("第六条第1项", _of("sasac", "hr", "enterprise", "auditor")),
     "enterprises:detail": Row("第六条第1项", _of("sasac", "hr", "enterprise", "auditor"), "GET",

@@ -307,6 +307,12 @@ def meaning_of_headings(_world: World, _actor: str, _key: str) -> dict[str, Any]
     return {column_views._name_of("手机1"): "home_phone"}
 
 
+def check_in(world: World, _actor: str, key: str) -> dict[str, Any]:
+    """What the desk ticks and types when everything on the form is right."""
+    read_over = ("address_confirmed", "phone_confirmed", "contacts_confirmed", "living_confirmed")
+    return walk.answers(world.get("case", key), "community") | dict.fromkeys(read_over, "on")
+
+
 def cards(world: World, _actor: str, key: str) -> dict[str, Any]:
     return {"case": [world.id_of("case", key)]}
 

@@ -98,6 +98,7 @@ def counts() -> dict[str, int]:
 _OWN = {
     "id", "history_id", "history_date", "number", "retiree", "transfer", "filed_at", "at",
     "opened_at", "done_at", "id_index", "facts_index",
+    "tail_index", "phone_index",
 }  # fmt: skip
 
 

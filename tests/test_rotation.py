@@ -162,8 +162,8 @@ def test_every_value_goes_under_the_new_key_and_nothing_else_changes(
     assert "旧密钥下的值 0 个" in said
     event = AuditEvent.objects.filter(action="keys_rotated").get()
     changed_index = first != algorithm or ring["index"] != I1
-    # Of each person the number and all facts, and the number in both versions.
-    assert event.facts["indexes"] == (4 * PEOPLE if changed_index else 0)
+    # Of each person number, its end, phone and all facts, and the number in both versions.
+    assert event.facts["indexes"] == (6 * PEOPLE if changed_index else 0)
     for person in Retiree.objects.all():
         assert person.facts_index == privacy.blind_index(person.facts_text, "facts_text")
     assert event.facts["files"] == (0 if (first, ring) == (algorithm, BEFORE) else len(FILES))

@@ -217,7 +217,8 @@ def _blank_texts(cases: list[Transfer]) -> int:
 def _blank_person(person: Retiree) -> int:
     """Every value of the form; what the database demands gets a value that says nothing."""
     count = 0
-    keep = {"id", "id_index", "facts_index", "erased_at", "name", "birth_date", "retired", "sex"}
+    keep = {"id", "id_index", "facts_index", "tail_index", "phone_index", "erased_at", "name",
+            "birth_date", "retired", "sex"}  # fmt: skip
     for field in Retiree._meta.concrete_fields:
         if field.name in keep:
             continue
@@ -231,6 +232,7 @@ def _blank_person(person: Retiree) -> int:
     NameGram.objects.filter(retiree=person).delete()
     # No history of this save, which would keep nothing, and no index that finds the number.
     person.id_index, person.facts_index = secrets.token_hex(32), ""
+    person.tail_index = person.phone_index = ""
     person.skip_history_when_saving = True  # type: ignore[attr-defined]
     models.Model.save(person)
     return count

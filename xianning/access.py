@@ -282,6 +282,8 @@ REGISTRY: dict[str, Rule] = {
     "communities:area_edit": _areas,
     "communities:area_choices": _cases,
     "communities:card_paper": _roles("street", "community"),
+    "communities:desk": _roles("street", "community"),
+    "communities:check_in": _roles("street", "community"),
     "enterprises:list": _lists,
     "enterprises:detail": _lists,
     "enterprises:add": _roles("sasac"),

@@ -72,6 +72,7 @@ ACTIONS: dict[str, str] = {
     "step_invalidate": "签字失效",
     "step_amend": "更改案卷信息",
     "step_end": "终止案卷",
+    "desk_search": "报到时查找人员",
     "handover_send": "送出交接单",
     "handover_accept": "接收交接件",
     "handover_send_back": "退回交接件",

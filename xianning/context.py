@@ -30,6 +30,7 @@ class NavItem:
 
 _NAV = (
     ("待办", "home"),
+    ("社区报到", "communities:desk"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
     ("档案移交", "archives:batches"),
@@ -95,6 +96,8 @@ def _entry_of(name: str) -> str:
     if name.startswith("archives:record"):
         return "archives:records"
     section = name.split(":")[0]
+    if section == "communities":
+        return "communities:areas" if name.startswith("communities:area") else "communities:desk"
     if section == "party":
         return next((e for e in entries if e.startswith("party:") and e[:9] == name[:9]), "")
     return next((entry for entry in entries if entry.startswith(f"{section}:")), "")

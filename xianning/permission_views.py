@@ -69,6 +69,8 @@ TITLES: dict[str, str] = {
     "communities:area_edit": "行政区划：更改",
     "communities:area_choices": "填写地址时选择社区",
     "communities:card_paper": "打印社区联系卡",
+    "communities:desk": "社区报到：查找人员",
+    "communities:check_in": "社区报到：收表发卡",
     "enterprises:list": "国有企业名单",
     "enterprises:detail": "企业：查看",
     "enterprises:add": "企业：登记",

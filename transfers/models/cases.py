@@ -47,6 +47,15 @@ class TransferQuerySet(models.QuerySet["Transfer"]):
     def with_id_number(self, id_number: str) -> TransferQuerySet:
         return self.filter(retiree__id_index__in=blind_indexes(id_number, "id_number"))
 
+    def with_id_tail(self, tail: str) -> TransferQuerySet:
+        """People whose number ends with TAIL (its last four characters)."""
+        return self.filter(retiree__tail_index__in=blind_indexes(tail, "id_tail"))
+
+    def with_phone(self, number: str) -> TransferQuerySet:
+        """People whose first number to call is NUMBER."""
+        digits = "".join(filter(str.isdigit, number))
+        return self.filter(retiree__phone_index__in=blind_indexes(digits, "phone_text"))
+
 
 class Transfer(Record):
     """A case: one retiree on the way from one enterprise to one community.

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 # Political statuses whose holders have a Party relation to transfer (GB/T 4762).
 PARTY_MEMBER = ("01", "02")
+TAIL = 4  # characters of the ID number by which a desk finds a person
 
 
 # Dates of which the forms know only the month; of the birth a page shows no more, because the day
@@ -64,9 +65,10 @@ class RetireeQuerySet(models.QuerySet["Retiree"]):
         return self.filter(access.cases(user, "transfers__")).distinct()
 
     def update(self, **values: Any) -> int:
-        """As ever; the digest of facts that are written past `save` counts no more."""
+        """As ever; digests of facts that are written past `save` count no more."""
         if values.keys() & set(fact_names()):
-            values.setdefault("facts_index", "")
+            for name in ("facts_index", "tail_index", "phone_index"):
+                values.setdefault(name, "")
         return super().update(**values)
 
     def with_id_number(self, id_number: str) -> RetireeQuerySet:
@@ -149,19 +151,29 @@ class Retiree(Record):
     party_dues_until = models.DateField("党费交至", null=True, blank=True)
     erased_at = models.DateTimeField("删除时间", null=True, blank=True, editable=False)
     facts_index = BlindIndexField(of="facts_text", blank=True, default="", editable=False)
-    history = HistoricalRecords(no_db_index=["id_index"], excluded_fields=["facts_index"])
+    # For the desk alone: they find the present person, and are in no history and no export.
+    tail_index = BlindIndexField(of="id_tail", blank=True, default="", editable=False)
+    phone_index = BlindIndexField(of="phone_text", blank=True, default="", editable=False)
+    history = HistoricalRecords(
+        no_db_index=["id_index"], excluded_fields=["facts_index", "tail_index", "phone_index"]
+    )
 
     objects = RetireeQuerySet.as_manager()
 
     class Meta:
         verbose_name = "退休人员"
         verbose_name_plural = "退休人员"
+        indexes = [
+            models.Index(fields=["tail_index"], name="retiree_tail"),
+            models.Index(fields=["phone_index"], name="retiree_phone"),
+        ]
 
     class Privacy:
         about, kept = "person", "case"
         purpose = "《基本信息表》所列事项：核定待遇、移交档案、社区接收和服务（第六条、第八条）"
         private = {
             "id_number": "id", "id_index": "hidden", "facts_index": "hidden",
+            "tail_index": "hidden", "phone_index": "hidden",
             "health": "text", "special_groups": "text",
             "low_income": "text", "injury_grade": "text", "injury_part": "text",
             "household_address": "address", "household_phone": "phone",
@@ -184,7 +196,7 @@ class Retiree(Record):
         }  # fmt: skip
         # 个人信息保护法 28 and GB/T 45574: health, hardship, identity; the rest is personal.
         sensitive = {
-            "id_number", "id_index", "facts_index", "health", "special_groups", "low_income",
+            "id_number", "id_index", "facts_index", "tail_index", "health", "special_groups", "low_income",
             "injury_grade",
             "injury_part", "spouse_health", "pension_bank", "political_status", "party_joined_on",
             "party_full_on", "party_branch", "party_dues_until",
@@ -239,6 +251,8 @@ class Retiree(Record):
         """Recompute what is derived from the values (bulk writers call it before writing)."""
         self.id_index = blind_index(self.id_number, "id_number")
         self.facts_index = blind_index(self.facts_text, "facts_text")
+        self.tail_index = blind_index(self.id_tail, "id_tail")
+        self.phone_index = blind_index(self.phone_text, "phone_text")
 
     @property
     def facts_text(self) -> str:
@@ -246,6 +260,18 @@ class Retiree(Record):
         if self.erased_at:
             return ""
         return facts_text(self.pk, {name: getattr(self, name) for name in fact_names()})
+
+    @property
+    def id_tail(self) -> str:
+        """The last four of the number; nothing of one who was erased."""
+        return "" if self.erased_at else self.id_number[-TAIL:]
+
+    @property
+    def phone_text(self) -> str:
+        """The number to call first in digits (without one what nobody types), as `facts_text`."""
+        first = self.phone.partition("、")[0]
+        digits = "".join(filter(str.isdigit, first)) or str(self.pk)
+        return "" if self.erased_at else digits
 
     @property
     def is_party_member(self) -> bool:
@@ -292,7 +318,7 @@ class Retiree(Record):
 @lru_cache
 def fact_names() -> tuple[str, ...]:
     """The columns that say something about a person."""
-    derived = {"id", "id_index", "facts_index", "erased_at"}
+    derived = {"id", "id_index", "facts_index", "tail_index", "phone_index", "erased_at"}
     return tuple(f.name for f in Retiree._meta.concrete_fields if f.name not in derived)
 
 
