@@ -88,7 +88,18 @@ class SendForm(forms.Form):
         return clean_carrier(self.cleaned_data["carrier"], self.retirees)
 
 
-class DeliverForm(CountsForm, StepForm):
+class CountedStep(StepForm):
+    """A step whose counts go to its effect as one value, and are shown one by one."""
+
+    def answers(self) -> list[tuple[str, str]]:
+        typed = {
+            str(self.fields[name].label): str(self.data.get(self.add_prefix(name), ""))
+            for name in Counts._fields
+        }
+        return [(label, typed.get(label, words)) for label, words in super().answers()]
+
+
+class DeliverForm(CountsForm, CountedStep):
     """第六条第4项: the enterprise delivers the file, listed piece by piece, by a named person."""
 
     button = "移交"
@@ -117,7 +128,7 @@ class DeliverForm(CountsForm, StepForm):
         return {name: value for name, value in data.items() if name not in Counts._fields}
 
 
-class AcceptFileForm(StepForm):
+class AcceptFileForm(CountedStep):
     """第六条第4项: the agency checks the file against the note and takes it in."""
 
     button = "接收"
@@ -163,10 +174,3 @@ class AcceptFileForm(StepForm):
                 raise ValidationError(f"{words}。请说明差异，或返回退回移交单位。")
             data["got"] = got
         return {name: value for name, value in data.items() if name not in Counts._fields}
-
-    def answers(self) -> list[tuple[str, str]]:
-        counts = [
-            (str(self.fields[name].label), str(self.data.get(self.add_prefix(name), "")))
-            for name in Counts._fields
-        ]
-        return counts + [row for row in super().answers() if not row[0].startswith("实收")]

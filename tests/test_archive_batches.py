@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from transfers import workflow
 from transfers.models import Handover, Transfer
 from transfers.models.handovers import Counts
 from transfers.refusal import Refused
+from xianning import walk
 from xianning.models import AccessLog, User
 
 if TYPE_CHECKING:
@@ -365,3 +367,24 @@ def test_a_withdrawn_batch_is_not_accepted_whoever_comes_first() -> None:
             rows = workflow.rows_of(case)
             done = (rows["deliver"].state, rows["archives"].state)
             assert done == (("done", "done") if item.state == "accepted" else ("open", "blocked"))
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("at", "key", "who", "shown"),
+    [
+        ("deliver", "deliver", "qiye", ("26", "84")),
+        ("archives", "archives", "shebao", ("26", "84")),
+    ],
+)
+def test_what_was_counted_is_shown_before_it_is_final(
+    at: str, key: str, who: str, shown: tuple[str, ...], sign_in: Callable[[str], Client]
+) -> None:
+    case = make_transfer(at=at)
+    page = sign_in(who).post(
+        reverse("transfers:act", args=[case.pk, key]), walk.answers(case, key)
+    ).content.decode()  # fmt: skip
+    assert "请核对" in page
+    said = re.findall(r"<dd>\s*(\S+)\s*</dd>", page)
+    assert set(shown) <= set(said)
+    assert Transfer.objects.get(pk=case.pk).steps.get(step=key).state == "open"
