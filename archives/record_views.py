@@ -24,6 +24,7 @@ from transfers.refusal import Refused
 from xianning import access, audit
 from xianning.access import user_of
 from xianning.downloads import download
+from xianning.models import AccessLog
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
 
@@ -78,10 +79,13 @@ def records_begin(request: HttpRequest) -> HttpResponse:
     """The list that one of my enterprises is packing; a new one when there is none."""
     user = user_of(request)
     try:
-        chosen = _enterprises(user).filter(pk=UUID(request.POST.get("enterprise", "")))
+        chosen = _enterprises(user).filter(pk=UUID(request.POST.get("enterprise", ""))).first()
     except ValueError:
-        raise Http404 from None
-    return redirect(records.begin(get_object_or_404(chosen), by=user))
+        chosen = None
+    if chosen is None:
+        messages.error(request, "请选择本单位后再整理清单。")
+        return redirect("archives:records")
+    return redirect(records.begin(chosen, by=user))
 
 
 @require_GET
@@ -251,7 +255,10 @@ def records_paper(request: HttpRequest, pk: UUID, name: str) -> HttpResponse:
         messages.error(request, "送出后才能打印。")
         return redirect(handover)
     title, make = PAPERS[name]
-    audit.write("paper", user=user_of(request), object=handover, facts={"paper": title})
+    AccessLog.write(
+        user_of(request), AccessLog.Kind.PAPER, f"{title}：{handover.number}", rows=0,
+        address=access.client_address(request),
+    )  # fmt: skip
     try:
         data = make(handover)
     except (Rejected, SandboxError) as reason:

@@ -291,7 +291,7 @@ def move_the_party_member(visit: Visit) -> None:
     """Step 6: the letter, then the receipt."""
     clerk = visit("qiye")
     act(clerk, "开具组织关系介绍信", MEMBER, "开具介绍信",
-        {"转出党组织": "中共桂泉机械厂支部委员会", "党费已交至": "2026年10月"})  # fmt: skip
+        {"转出党支部": "中共桂泉机械厂支部委员会", "党费已交至": "2026年10月"})  # fmt: skip
     letter = clerk.download(clerk.page.get_by_role("button", name="打印党员组织关系介绍信"))
     assert MEMBER in words_of(letter.path())
     act(visit("dangzu"), "接收党员组织关系", MEMBER, "接收",

@@ -20,7 +20,7 @@ from tests.test_documents import pages
 from transfers import handovers
 from transfers.models.handovers import Counts, Handover, HandoverItem
 from transfers.refusal import Refused
-from xianning.models import AuditEvent, Notice, User
+from xianning.models import AccessLog, AuditEvent, Notice, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -231,6 +231,31 @@ def test_nobody_acts_for_the_other_side(sign_in: Callable[[str], Client]) -> Non
     assert handover.items.count() == 3
 
 
+def test_a_list_is_begun_for_one_s_own_enterprise_only(sign_in: Callable[[str], Client]) -> None:
+    for wanted in (str(enterprise_of("zhuguan").pk), "x"):
+        answer = sign_in("qiye").post(reverse("archives:records_begin"), {"enterprise": wanted})
+        assert answer["Location"] == reverse("archives:records")
+    assert not Handover.objects.of_kind("records").exists()
+    handover = sent()
+    for name, seen in (("qiye", True), ("dangan", True), ("qiye_chibi", False), ("shenji", True)):
+        page = sign_in(name).get(reverse("archives:records"))
+        assert (handover.number in page.content.decode()) is seen, name
+    assert RecordsEntry.objects.visible_to(user("qiye")).count() == 3
+    assert not RecordsEntry.objects.visible_to(user("qiye_chibi")).exists()
+
+
+def test_a_receipt_that_is_late_is_chased_once_a_day(sign_in: Callable[[str], Client]) -> None:
+    handover, client = sent(), sign_in("qiye")
+    deed(client, handover, "remind", {})
+    assert not Handover.objects.exclude(reminded_at=None).exists()  # in time
+    Handover.objects.filter(pk=handover.pk).update(due_on=date(2026, 1, 1))
+    listed = client.get(reverse("archives:records"), {"overdue": "1"}).content.decode()
+    assert handover.number in listed
+    for _ in range(2):
+        deed(client, handover, "remind", {})
+    assert Notice.objects.filter(role="archives_office", text__contains="已逾期").count() == 1
+
+
 def test_an_empty_list_is_not_sent_and_a_list_is_withdrawn_with_a_reason(
     sign_in: Callable[[str], Client],
 ) -> None:
@@ -311,8 +336,8 @@ def test_the_papers_are_in_duplicate_with_three_boxes_and_on_record(
     client = sign_in("qiye")
     paper = reverse("archives:records_paper", args=[handover.pk, "deed"])
     assert client.post(paper)["Content-Type"] == "application/pdf"
-    event = AuditEvent.objects.filter(action="paper", object_id=str(handover.pk)).get()
-    assert event.facts["paper"] == "档案交接文据"
+    trace = AccessLog.objects.get(kind="paper")
+    assert (trace.what, trace.user.username) == (f"档案交接文据：{handover.number}", "qiye")
     packing = begun()
     early = client.post(reverse("archives:records_paper", args=[packing.pk, "list"]), follow=True)
     assert "送出后才能打印" in early.content.decode()
