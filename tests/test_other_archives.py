@@ -341,3 +341,10 @@ def test_the_papers_are_in_duplicate_with_three_boxes_and_on_record(
     packing = begun()
     early = client.post(reverse("archives:records_paper", args=[packing.pk, "list"]), follow=True)
     assert "送出后才能打印" in early.content.decode()
+
+
+def test_an_address_of_no_deed_and_no_paper_is_not_found(sign_in: Callable[[str], Client]) -> None:
+    handover, client = sent(), sign_in("qiye")
+    assert deed(client, handover, "burn", {}).status_code == 404
+    paper = reverse("archives:records_paper", args=[handover.pk, "burn"])
+    assert client.post(paper).status_code == 404

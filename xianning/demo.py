@@ -191,3 +191,23 @@ OFFICES = (
     DemoOffice("anquan", "沈安全", "security_admin", CITY, "咸宁市安全管理（演示）"),
     DemoOffice("shenjiguan", "韩审计", "audit_admin", CITY, "咸宁市审计管理（演示）"),
 )
+
+# Other archives of the first enterprise; five lines are sent, the others still packed.
+RECORD_FIELDS = ("category", "number", "title", "year_from", "year_to", "retention", "volumes",
+                 "pieces", "pages", "secrecy", "carrier", "remarks")  # fmt: skip
+RECORDS = (
+    ("document", "W-1985-01", "厂长办公会会议纪要",
+     1985, 1990, "permanent", 3, 0, 420, "internal", "paper", ""),
+    ("document", "W-1991-02", "职工代表大会文件",
+     1991, 1995, "permanent", 2, 0, 266, "open", "paper", ""),
+    ("accounting", "K-1998-01", "总账",
+     1998, 1998, "30", 1, 0, 120, "open", "paper", ""),
+    ("building", "J-1979-03", "一车间厂房竣工图",
+     1979, 1981, "permanent", 0, 46, 0, "internal", "film", "附底图"),
+    ("audiovisual", "S-1988-01", "建厂三十周年录像",
+     1988, 1988, "10", 0, 2, 0, "open", "tape", "两盒"),
+    ("equipment", "B-1992-07", "数控铣床随机资料",
+     1992, 1992, "30", 1, 0, 88, "open", "paper", ""),
+    ("object", "O-2001-01", "省级先进企业奖牌",
+     2001, 2001, "permanent", 0, 1, 0, "open", "object", ""),
+)  # fmt: skip

@@ -10,13 +10,13 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from archives import batches
+from archives import batches, records
 from communities.directory import Directory
 from communities.models import Area
 from enterprises.models import Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
-from transfers import limit_views, workflow
+from transfers import handovers, limit_views, workflow
 from transfers.choices import ReturnReason
 from transfers.models import Retiree, StepLimit, Transfer
 from transfers.models.handovers import Counts, Handover
@@ -57,6 +57,8 @@ class Command(BaseCommand):
             self._party(entry, enterprises, users[entry.by])
         self._people(people, seed, enterprises, users)
         self._deliveries(users)
+        if people:
+            self._records(users, enterprises[0])
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
         code = standards.make_credit_code(row.code)
@@ -189,6 +191,28 @@ class Command(BaseCommand):
                     for item in rest[1:]
                 ]
                 batches.check(batch, decisions, by=agency, accepted_on=today, accepted_by="陶社保")
+
+    def _records(self, users: dict[str, User], enterprise: Enterprise) -> None:
+        """Other archives: one list partly checked, one being packed."""
+        clerk, keeper = users["qiye"], users["dangan"]
+        if Handover.objects.filter(kind="records").exists():
+            return
+        for part in (demo.RECORDS[:5], demo.RECORDS[5:]):
+            found = records.begin(enterprise, by=clerk)
+            lines = [records.EntryForm(dict(zip(demo.RECORD_FIELDS, row, strict=True)))
+                     for row in part]  # fmt: skip
+            if not all(line.is_valid() for line in lines):
+                raise CommandError(f"其他档案：{[line.errors for line in lines]}")
+            records.replace(found, records.Read(lines), by=clerk)
+            if len(part) == 5:
+                handovers.send(found, by=clerk, means="person", carrier="许档员",
+                               handed_on=timezone.localdate() - timedelta(days=6))  # fmt: skip
+                one, two, *_rest = found.items.order_by("position")
+                decisions = [
+                    records.Decision(one, got=one.counts),
+                    records.Decision(two, code="missing", words="第 2 卷缺封底，请补齐。"),
+                ]
+                records.check(found, decisions, by=keeper, shelf="3库/2柜/1层")
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}
