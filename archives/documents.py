@@ -131,7 +131,13 @@ def delivery_roster(handover: Handover) -> pdf.Pdf:
 
 
 def _record(name: str) -> Callable[[HandoverItem], Any]:
-    return lambda item: getattr(item.record, name)
+    """NAME of the line; what is called to be told in words is called."""
+
+    def text(item: HandoverItem) -> Any:
+        value = getattr(item.record, name)
+        return value() if callable(value) else value
+
+    return text
 
 
 RECORDS_COLUMNS = (
@@ -163,16 +169,19 @@ def records_list(handover: Handover) -> pdf.Pdf:
 
 
 def records_deed(handover: Handover) -> pdf.Pdf:
-    """交接文据 in duplicate: what was handed over in sums by category, and the three boxes."""
-    items = _records(handover)
+    """交接文据 in duplicate: what was handed over in sums by category, and the three boxes.
+
+    What came back is not handed over: it is counted apart.
+    """
+    listed = _records(handover)
+    items = [item for item in listed if item.state != item.State.RETURNED]
     sums = [
         Sum(str(label), [item for item in items if item.record.category == code])
         for code, label in RecordsEntry.Category.choices
     ]
     sums = [each for each in sums if each.items]
-    back = [item for item in items if item.state == item.State.RETURNED]
     context = {
-        "handover": handover, "sums": sums, "whole": Sum("合计", items), "back": len(back),
+        "handover": handover, "sums": sums, "whole": Sum("合计", items), "back": len(listed) - len(items),
         "copies": ("移交单位存", "接收单位存"), "code": pdf.mark("LIST", handover.pk),
         "years": _years(items),
     }  # fmt: skip

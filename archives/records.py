@@ -59,11 +59,10 @@ class EntryForm(forms.Form):
         super().__init__(*args, **kwargs)
         for name, typed in self.fields.items():
             typed.widget.attrs["aria-label"] = typed.label or ""
-            if isinstance(typed, forms.IntegerField):
-                typed.widget.attrs["class"] = "form-control cell-number"
-            if isinstance(typed, forms.ChoiceField):
-                typed.widget.attrs["class"] = "form-select"
-            self.fields[name] = typed
+            kind = "form-select" if isinstance(typed, forms.ChoiceField) else "form-control"
+            small = " cell-number" if isinstance(typed, forms.IntegerField) else ""
+            wide = " cell-title" if name == "title" else ""
+            typed.widget.attrs["class"] = f"{kind}{small}{wide}"
 
     def clean_remarks(self) -> str:
         text: str = self.cleaned_data["remarks"]

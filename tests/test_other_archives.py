@@ -318,6 +318,10 @@ def test_the_papers_are_in_duplicate_with_three_boxes_and_on_record(
     sign_in: Callable[[str], Client],
 ) -> None:
     handover = sent()
+    [line] = pages(bytes(documents.records_list(sent(ROWS[2]))))[:1]
+    for words in ("声像", "S-1", "建厂三十周年录像", "1988", "10年", "2", "公开", "磁带", "两盒"):
+        assert words in line
+    assert "object" not in line  # a word, not how Python writes a thing
     for made in (documents.records_list(handover), documents.records_deed(handover)):
         texts = pages(bytes(made))
         assert len(texts) == 2
@@ -333,6 +337,10 @@ def test_the_papers_are_in_duplicate_with_three_boxes_and_on_record(
                 assert words.replace(" ", "") in text.replace(" ", "")
     text = "".join(pages(bytes(documents.records_deed(handover))))
     assert text.replace(" ", "").count("1988年至1998年") == 2
+    item = handover.items.order_by("position")[1]
+    handovers.send_back(item, by=user("dangan"), code="missing", reason="封面破损")
+    text = "".join(pages(bytes(documents.records_deed(handover)))).replace(" ", "")
+    assert ("会计档案" in text, "另有1条已退回移交单位" in text) == (False, True)
     client = sign_in("qiye")
     paper = reverse("archives:records_paper", args=[handover.pk, "deed"])
     assert client.post(paper)["Content-Type"] == "application/pdf"
