@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from xianning.models import User
 
+LEAST_DIGITS = 7  # of a telephone number
 LIMIT = 20  # people of one answer; more are found by typing more
 EXPECTED = (
     "请扫描《基本信息表》上的二维码，或输入姓名（两个字以上）、身份证号末四位或完整号码、电话号码。"
@@ -54,6 +55,8 @@ class Question:
             return cls("tail", close)
         if _ID.fullmatch(close):
             return cls("id", close)
+        if sum(letter.isdigit() for letter in close) in range(1, LEAST_DIGITS):
+            raise standards.NotValid(EXPECTED)
         if any(letter.isdigit() for letter in close):
             return cls("phone", standards.parse_phone(text))
         if len(close) < 2:

@@ -78,7 +78,10 @@ def test_anything_else_is_refused_with_a_sentence(
 ) -> None:
     answer = sign_in("shequ").post(DESK, {"q": typed})
     assert answer.status_code == 422
-    assert typed in answer.content.decode()  # the typing stays
+    page = answer.content.decode()
+    assert typed in page  # the typing stays
+    if typed.isdecimal():  # too few digits for a telephone: says what may be typed at all
+        assert "身份证号末四位或完整号码、电话号码。" in page
 
 
 def test_one_hit_leads_to_the_person_and_nothing_private_stands_in_the_address(
