@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from communities import check_in_views, views
+from communities import check_in_views, event_views, views
 
 app_name = "communities"
 urlpatterns = [
@@ -13,6 +13,12 @@ urlpatterns = [
     path("areas/<str:pk>/", views.area_edit, name="area_edit"),
     path("check-in/", check_in_views.desk, name="desk"),
     path("check-in/<uuid:pk>/", check_in_views.person, name="check_in"),
+    path("events/", event_views.event_list, name="events"),
+    path("events/report/<uuid:pk>/", event_views.event_report, name="event_report"),
+    path("events/answer/", event_views.event_answer_many, name="event_answer_many"),
+    path("events/<uuid:pk>/", event_views.event, name="event"),
+    path("events/<uuid:pk>/acknowledge/", event_views.event_acknowledge, name="event_acknowledge"),
+    path("events/<uuid:pk>/correct/", event_views.event_correct, name="event_correct"),
     path("cards/check/", views.card_check, name="card_check"),
     path("cards/print/", views.card_paper, name="card_paper"),
 ]

@@ -229,6 +229,7 @@ _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
 _records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
+_events = _roles("community", "street", "hr", "medical")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
 # One entry for each URL name; a URL without an entry is refused and fails the build.
@@ -281,6 +282,12 @@ REGISTRY: dict[str, Rule] = {
     "communities:areas": _areas,
     "communities:area_edit": _areas,
     "communities:area_choices": _cases,
+    "communities:events": _events,
+    "communities:event": _events,
+    "communities:event_report": _roles("community", "street"),
+    "communities:event_correct": _roles("community", "street"),
+    "communities:event_acknowledge": _roles("hr", "medical"),
+    "communities:event_answer_many": _roles("hr", "medical"),
     "communities:card_paper": _roles("street", "community"),
     "communities:desk": _roles("street", "community"),
     "communities:check_in": _roles("street", "community"),
