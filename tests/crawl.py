@@ -18,6 +18,7 @@ from archives.models import FileLoan
 from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
+from communities.models import LifeEvent
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -62,6 +63,7 @@ class Things:
     delivery: uuid.UUID
     records: uuid.UUID
     loan: uuid.UUID
+    life: uuid.UUID
     committee: uuid.UUID
     introduction: uuid.UUID
 
@@ -113,6 +115,7 @@ class Things:
                 receiver=Desk("insurance", area=case.archive_area),
             ),
             "records": records.begin(case.enterprise, by=clerk),
+            "life": LifeEvent.objects.filter(transfer=case).first(),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
             "committee": PartyOrganization.objects.create(
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
@@ -153,6 +156,10 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:import_detail": [("$batch",)],
     "transfers:import_columns": [("$batch",)],
     "communities:check_in": [("$case",)],
+    "communities:event": [("$life",)],
+    "communities:event_report": [("$case",)],
+    "communities:event_acknowledge": [("$life",)],
+    "communities:event_correct": [("$life",)],
     "transfers:detail": [("$case",)],
     "transfers:edit": [("$case",)],
     "transfers:reveal": [("$case",)],
@@ -211,6 +218,8 @@ QUERIES: dict[str, list[str]] = {
     "communities:card_paper": ["after=$high"],
     "communities:desk": ["after=$high"],
     "communities:check_in": ["version=1", "version=9"],
+    "communities:events": ["state=open", "state=late", "state=over", "state=corrected", "kind=died",
+                           "after=$high"],
     "communities:card_check": ["number=AAAA-BBBB-CCCC"],
     "enterprises:list": [
         "q=演示", "state=unconfirmed", "state=confirmed", "state=unread", "state=removed",

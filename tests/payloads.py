@@ -307,6 +307,22 @@ def meaning_of_headings(_world: World, _actor: str, _key: str) -> dict[str, Any]
     return {column_views._name_of("手机1"): "home_phone"}
 
 
+def event(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"kind": "uncertified", "happened_on": timezone.localdate(), "details": "未认证"}
+
+
+def event_answer(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"deed": "noted"}
+
+
+def event_answers(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"event": world.id_of("life_event", key), "deed": "noted"}
+
+
+def event_correction(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"why": "报错了人"}
+
+
 def check_in(world: World, _actor: str, key: str) -> dict[str, Any]:
     """What the desk ticks and types when everything on the form is right."""
     read_over = ("address_confirmed", "phone_confirmed", "contacts_confirmed", "living_confirmed")

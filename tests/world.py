@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from archives import records
 from archives.models import FileLoan
+from communities import events
 from enterprises.models import Enterprise
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -204,6 +205,7 @@ def build(world: World) -> None:
     _build_deliveries(world)
     _build_records(world)
     _build_loans(world)
+    _build_events(world)
     _build_letters(world)
     _build_party(world)
     _build_work(world)
@@ -334,6 +336,16 @@ def _build_records(world: World) -> None:
             found = handovers.send(found, by=user, means="person", carrier="许档员",
                                    handed_on=timezone.localdate())  # fmt: skip
         world.objects["record_list"][key] = found
+
+
+def _build_events(world: World) -> None:
+    """第十条: a report that nobody has answered, one of another county."""
+    world.objects["life_event"] = {
+        key: events.report(world.get("case", case), by=world.users[by], kind="missing",
+                           happened_on=timezone.localdate(), details="家属来电")
+        for key, case, by in (("own", "own_done", "community"),
+                              ("county", "county_done", "community_county"))
+    }  # fmt: skip
 
 
 def _build_loans(world: World) -> None:
