@@ -156,11 +156,10 @@ def event_correct(request: HttpRequest, pk: UUID) -> HttpResponse:
     return redirect("communities:event", pk)
 
 
+@require_POST
 def event_answer_many(request: HttpRequest) -> HttpResponse:
     """Answer the ticked reports of one inbox with the same words: ask, then do."""
     user = user_of(request)
-    if request.method != "POST":
-        return redirect("communities:events")
     rows = EventReceipt.objects.filter(
         access.scope(user).desks(), event__in=_ticked(request), acknowledged_at=None,
         event__corrected_at=None,

@@ -236,7 +236,7 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     known = {name: SEES[case] for case, name in world.names.items()}
     tables = {
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
-        "record_list": matrix.RECORDS_SEES, "life_event": matrix.EVENT_SEES, "rights": matrix.RIGHTS_SEES,
+        "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES, "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,
         "signed": matrix.SIGNED_SEES, "sheet": matrix.SHEET_SEES,

@@ -253,9 +253,9 @@ _RECORD_PAPERS = {
     for key, name in (("packing", "list"), ("sent", "list"), ("sent", "deed"), ("county", "deed"))
 }
 # 第十条: the community and its street report, HR and medical insurance of its county answer.
-EVENT_SEES = {
+LIFE_SEES = {
     "own": _of("community", "street", "hr_child", "medical"),
-    "county": _of("community_county"),
+    "county": _of("community_county", "hr_county"),
 }
 _LENDABLE = ("own_archives", "own_done", "county_done")  # underway, lent, in its place
 _CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
@@ -387,16 +387,16 @@ ROWS: dict[str, Row] = {
     # 第十条
     "communities:events": Row("第十条", _of("street", "community", "hr", "medical")),
     "communities:event": Row("第十条", _of("street", "community", "hr", "medical"), "GET",
-                             "life_event", EVENT_SEES),
+                             "life_event", LIFE_SEES),
     "communities:event_report": Row("第十条", _of("street", "community"), "GET POST", "case",
-                                    {k: SEES[k] for k in ("own_done", "county_done", "own_ended")},
-                                    ready=_of("own_done", "county_done"), sends=payloads.event),
+                                    {k: SEES[k] for k in ("own_done", "county_done")},
+                                    sends=payloads.event),
     "communities:event_acknowledge": Row("第十条", _of("hr", "medical"), "POST", "life_event",
-                                         EVENT_SEES, sends=payloads.event_answer),
+                                         LIFE_SEES, sends=payloads.event_answer),
     "communities:event_correct": Row("第十条", _of("street", "community"), "POST", "life_event",
-                                     EVENT_SEES, sends=payloads.event_correction),
+                                     LIFE_SEES, sends=payloads.event_correction),
     "communities:event_answer_many": Row("第十条", _of("hr", "medical"), "POST", "life_event",
-                                         EVENT_SEES, sends=payloads.event_answers, in_body=True),
+                                         LIFE_SEES, sends=payloads.event_answers, in_body=True),
     "communities:check_in": _case("第六条第5项", _of("street", "community"), "GET POST",
                                   acts={case: RECEIVES[CASES[case][0]] for case in CASES},
                                   post_only=True, sends=payloads.check_in,
