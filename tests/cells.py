@@ -234,6 +234,8 @@ def _private(world: World) -> dict[str, frozenset[str]]:
 def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     """Names of people and ids of objects, with the actors for whom they exist."""
     known = {name: SEES[case] for case, name in world.names.items()}
+    for case, key in (("own_done", "own"), ("county_done", "county")):  # through a report of 第十条
+        known[world.names[case]] |= matrix.LIFE_SEES[key]
     tables = {
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
         "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES, "rights": matrix.RIGHTS_SEES,
