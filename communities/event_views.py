@@ -69,7 +69,7 @@ def event_report(request: HttpRequest, pk: UUID) -> HttpResponse:
         "transfer__retiree", "community__parent__parent"
     )
     entry = get_object_or_404(rows, transfer=pk)
-    if reason := events.why_not_report(entry, "", user):
+    if reason := events.why_not_report(entry, user):
         messages.error(request, reason)
         return redirect("communities:events")
     case = entry.transfer

@@ -38,8 +38,8 @@ CLOSES = frozenset({Kind.DIED})
 # --- guards: a sentence, or None ----------------------------------------------------------------
 
 
-def why_not_report(entry: Reception | None, kind: str, user: User) -> str | None:
-    """Why USER cannot report KIND of the person of this ledger line."""
+def why_not_report(entry: Reception | None, user: User) -> str | None:
+    """Why USER cannot report anything of the person of this ledger line."""
     if entry is None:
         return "此人还没有在社区报到，不能上报状态变动（第十条）。"
     if not access.scope(user).may_act("community", area=entry.community_id):
@@ -47,8 +47,6 @@ def why_not_report(entry: Reception | None, kind: str, user: User) -> str | None
     standing = LifeEvent.objects.standing().filter(transfer=entry.transfer_id)
     if standing.filter(kind=Kind.DIED).exists():
         return "此人已登记死亡，不能再上报其他变动；登记有误的，先更正。"
-    if kind in (Kind.MISSING, Kind.SENTENCED) and standing.filter(kind=kind).exists():
-        return f"“{Kind(kind).label}”已经上报，不能重复上报。"
     if not entry.is_active:
         return "此人已不在本社区管理，不能上报状态变动。"
     return None
@@ -98,7 +96,7 @@ def report(
         .filter(transfer=case)
         .first()
     )
-    if reason := why_not_report(entry, kind, by):
+    if reason := why_not_report(entry, by):
         raise Refused(reason)
     assert entry is not None
     due = Calendar.read().add(timezone.localdate(), RED_LINE)

@@ -16,7 +16,7 @@ from communities.event_forms import DEEDS
 from communities.models import EventReceipt, LifeEvent, Reception
 from tests.factories import make_transfer
 from transfers.refusal import Refused
-from xianning.models import AuditEvent, Notice, User
+from xianning.models import AuditEvent, Notice, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -225,3 +225,46 @@ def test_the_list_costs_the_same_however_long_it_is(
         assert text.count('name="event"') == LifeEvent.objects.count()
     assert counts[0] == counts[1]
     assert client.get(reverse("communities:events"), {"state": "x"}).status_code == 404
+
+
+def test_the_page_offers_what_the_office_may_do_and_nothing_else(
+    sign_in: Callable[[str], Client],
+) -> None:
+    event = reported("moved")
+    url = reverse("communities:event", args=[event.pk])
+
+    def offered(who: str) -> tuple[bool, bool]:
+        text = sign_in(who).get(url).content.decode()
+        return 'name="deed"' in text, 'name="why"' in text
+
+    assert (offered("shequ"), offered(HR)) == ((False, True), (True, False))
+    events.acknowledge(event.receipts.get(role="hr"), by=user(HR), deed="changed")
+    assert (offered(HR), offered(MEDICAL)) == ((False, False), (True, False))
+    events.correct(event, by=user("shequ"), why="报错了人")
+    assert (offered("shequ"), offered(MEDICAL)) == ((False, False), (False, False))
+
+
+def test_only_the_community_corrects_and_says_why() -> None:
+    event = reported("moved")
+    with pytest.raises(Refused, match="更正（第十条）"):
+        events.correct(event, by=user("shequ_wannian"), why="报错了人")
+    with pytest.raises(Refused, match="请写明更正的原因"):
+        events.correct(event, by=user("shequ"), why="  ")
+    assert LifeEvent.objects.standing().count() == 1
+
+
+def test_who_is_managed_here_no_more_is_reported_by_nobody() -> None:
+    case = cared_for()
+    Reception.objects.filter(transfer=case).update(is_active=False)
+    with pytest.raises(Refused, match="已不在本社区管理"):
+        reported("moved", case)
+
+
+def test_an_office_of_another_county_answers_nothing_though_it_sees_the_report(
+    sign_in: Callable[[str], Client],
+) -> None:
+    event = reported("moved")
+    both = user("shequ")
+    Office.objects.get(users__username="rs_chibi").admit(both)
+    assert sign_in("shequ").get(reverse("communities:event", args=[event.pk])).status_code == 200
+    assert post(sign_in("shequ"), "event_acknowledge", event, deed="noted").status_code == 404
