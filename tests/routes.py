@@ -75,6 +75,7 @@ def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
     from archives import records
     from archives.models import FileLoan
+    from communities import events
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers.models import ImportBatch, SignedPage, SignedPile
@@ -110,6 +111,11 @@ def some_objects() -> dict[str, Any]:
             enterprise=enterprise_of("qiye"), uploaded_by=clerk, file_name="名单.xlsx",
             sha256="0", state="failed",
         ),
+        "communities/check-in/": case,
+        "communities/events/": events.report(
+            done, by=worker, kind="missing", happened_on=timezone.localdate()
+        ),
+        "communities/events/report/": done,
         "enterprises/": enterprise_of("qiye"),
         "jobs/": Job.objects.create(kind="export", title="导出", owner=clerk, state="failed"),
         "notices/": Notice.objects.filter(role="hr", area_id="421200000000").first(),

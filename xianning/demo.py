@@ -179,6 +179,7 @@ OFFICES = (
     DemoOffice("shebao", "陶社保", "insurance", XIANAN, "咸安区社会保险经办机构（演示）"),
     DemoOffice("shebao_chibi", "姜社保", "insurance", CHIBI, "赤壁市社会保险经办机构（演示）"),
     DemoOffice("yibao", "吕医保", "medical", XIANAN, "咸安区医保部门（演示）"),
+    DemoOffice("yibao_chibi", "严医保", "medical", CHIBI, "赤壁市医保部门（演示）"),
     DemoOffice("dangan", "施档案", "archives_office", XIANAN, "咸安区档案馆（演示）"),
     DemoOffice("jiedao", "张街道", "street", WENQUAN, "温泉街道办事处（演示）"),
     DemoOffice("shequ", "王社区", "community", GUIHUA, "桂花路社区居民委员会（演示）"),
@@ -211,3 +212,17 @@ RECORDS = (
     ("object", "O-2001-01", "省级先进企业奖牌",
      2001, 2001, "permanent", 0, 1, 0, "open", "object", ""),
 )  # fmt: skip
+
+# What befell people of the first community: kind, days ago, words, who answered how; None: a mistake.
+EVENTS: tuple[tuple[str, int, str, dict[str, str] | None], ...] = (
+    ("moved", 3, "搬到武汉市女儿家长住，家属来电告知。", {}),
+    (
+        "uncertified",
+        20,
+        "上门走访，本人健在，因病未能认证。",
+        {"hr": "resumed", "medical": "noted"},
+    ),
+    ("missing", 12, "家属已向公安机关报失踪。", {"hr": "stopped"}),
+    ("died", 6, "家属来社区告知，已出具死亡证明。", {"medical": "noted"}),
+    ("sentenced", 9, "据社区民警告知。", None),
+)

@@ -11,8 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from archives import batches, records
+from communities import events
 from communities.directory import Directory
-from communities.models import Area
+from communities.models import Area, LifeEvent, Reception
 from enterprises.models import Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
@@ -59,6 +60,7 @@ class Command(BaseCommand):
         self._deliveries(users)
         if people:
             self._records(users, enterprises[0])
+            self._events(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
         code = standards.make_credit_code(row.code)
@@ -213,6 +215,25 @@ class Command(BaseCommand):
                     records.Decision(two, code="missing", words="第 2 卷缺封底，请补齐。"),
                 ]
                 records.check(found, decisions, by=keeper, shelf="3库/2柜/1层")
+
+    def _events(self, users: dict[str, User]) -> None:
+        """Reports of 第十条: answered by both, by one, by nobody, and one made by mistake."""
+        worker = users["shequ"]
+        if LifeEvent.objects.exists():
+            return
+        entries = Reception.objects.filter(community_id=demo.GUIHUA, is_active=True)
+        people = list(entries.select_related("transfer__retiree").order_by("pk")[:5])
+        for entry, (kind, ago, details, deeds) in zip(people, demo.EVENTS, strict=False):
+            event = events.report(
+                entry.transfer, by=worker, kind=kind, details=details,
+                happened_on=timezone.localdate() - timedelta(days=ago),
+            )  # fmt: skip
+            if deeds is None:
+                events.correct(event, by=worker, why="同名同姓，报错了人。")
+                continue
+            for role, deed in deeds.items():
+                by = users[{"hr": "rs_xianan", "medical": "yibao"}[role]]
+                events.acknowledge(event.receipts.get(role=role), by=by, deed=deed)
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}

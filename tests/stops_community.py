@@ -1,0 +1,43 @@
+"""Pages of what befalls people under the management of a community, as their users reach them."""
+
+from __future__ import annotations
+
+from django.utils import timezone
+
+from communities import events
+from tests.factories import make_transfer
+from tests.stops import Stop, answer, press, tick_all
+from xianning.models import User
+
+
+def pages_of_the_events() -> list[Stop]:
+    """One report is open, one is answered by HR, one corrected."""
+    worker, hr = (User.objects.get(username=name) for name in ("shequ", "rs_xianan"))
+    cases = [make_transfer(at="done") for _ in range(4)]
+    open_, half, wrong = (
+        events.report(case, by=worker, kind=kind, happened_on=timezone.localdate(), details="来电")
+        for case, kind in zip(cases, ("missing", "died", "sentenced"), strict=False)
+    )
+    events.acknowledge(half.receipts.get(role="hr"), by=hr, deed="stopped", note="自下月起")
+    events.correct(wrong, by=worker, why="同名同姓，报错了人")
+    return [
+        Stop("shequ", "communities:events"),
+        Stop("jiedao", "communities:events", query="?state=corrected"),
+        Stop("rs_xianan", "communities:events"),
+        Stop("yibao", "communities:events", query="?state=late"),
+        Stop("yibao", "communities:events", do=(tick_all, press("签收所选")),
+             also="communities:event_answer_many"),
+        Stop("yibao", "communities:events", do=(tick_all, press("签收所选"), press("签收")),
+             also="communities:event_answer_many", status=422),
+        Stop("shequ", "communities:event_report", (cases[3].pk,)),
+        Stop("shequ", "communities:event_report", (cases[3].pk,), do=(press("报告人社部门"),), status=422),
+        Stop("shequ", "communities:event", (half.pk,)),
+        Stop("shequ", "communities:event", (wrong.pk,)),
+        Stop("shequ", "communities:event", (open_.pk,), also="communities:event_correct", status=422,
+             do=(lambda page: page.get_by_text("报告有误，更正").click(), press("更正此报告"))),
+        Stop("yibao", "communities:event", (open_.pk,)),
+        Stop("yibao", "communities:event", (open_.pk,), do=(press("签收"),), status=422,
+             also="communities:event_acknowledge"),
+        Stop("yibao", "communities:event", (open_.pk,),
+             do=(answer({"处理结果": "已知悉，无须处理"}), press("签收"))),
+    ]  # fmt: skip
