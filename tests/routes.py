@@ -113,7 +113,7 @@ def some_objects() -> dict[str, Any]:
         ),
         "communities/check-in/": case,
         "communities/events/": events.report(
-            done, by=worker, kind="missing", happened_on=timezone.localdate()
+            done, by=User.objects.get(username="shequ"), kind="missing", happened_on=timezone.localdate()
         ),
         "communities/events/report/": done,
         "enterprises/": enterprise_of("qiye"),
