@@ -98,8 +98,8 @@ def _fetch(request: HttpRequest, pk: UUID) -> LifeEvent:
 
 def _mine(event: LifeEvent, request: HttpRequest) -> EventReceipt | None:
     """The receipt that the user's office owes or gave; None for a community."""
-    mine = access.scope(user_of(request)).desks()
-    return event.receipts.select_related("area").filter(mine).first()
+    mine = EventReceipt.objects.at_desks_of(user_of(request))
+    return mine.select_related("area").filter(event=event).first()
 
 
 @require_GET
@@ -160,11 +160,9 @@ def event_correct(request: HttpRequest, pk: UUID) -> HttpResponse:
 def event_answer_many(request: HttpRequest) -> HttpResponse:
     """Answer the ticked reports of one inbox with the same words: ask, then do."""
     user = user_of(request)
-    rows = EventReceipt.objects.filter(
-        access.scope(user).desks(), event__in=_ticked(request), acknowledged_at=None,
-        event__corrected_at=None,
-    ).select_related("event__transfer__retiree", "area")  # fmt: skip
-    receipts = list(rows.order_by("pk"))
+    rows = EventReceipt.objects.at_desks_of(user).select_related("event__transfer__retiree", "area")
+    waiting = rows.filter(acknowledged_at=None, event__corrected_at=None)
+    receipts = list(waiting.filter(event__in=_ticked(request)).order_by("pk"))
     if not receipts:
         messages.error(request, "没有选中待签收的报告，或所选的已由他人签收。")
         return redirect("communities:events")

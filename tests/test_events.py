@@ -40,7 +40,7 @@ def cared_for() -> Transfer:
 
 
 def reported(kind: str = "missing", case: Transfer | None = None, **more: Any) -> LifeEvent:
-    facts = {"happened_on": timezone.localdate(), "details": "家属来电"} | more
+    facts: dict[str, Any] = {"happened_on": timezone.localdate(), "details": "家属来电"} | more
     return events.report(case or cared_for(), by=user("shequ"), kind=kind, **facts)
 
 
@@ -127,7 +127,7 @@ def test_what_cannot_be_reported_is_refused_with_its_sentence() -> None:
     assert LifeEvent.objects.count() == 3
     with pytest.raises(IntegrityError), transaction.atomic():
         LifeEvent.objects.create(
-            transfer=case, community=case.community, kind="missing", happened_on=today,
+            transfer=case, community_id=str(case.community_id), kind="missing", happened_on=today,
             reported_by=user("shequ"), due_on=today,
         )  # fmt: skip
 
@@ -258,6 +258,15 @@ def test_who_is_managed_here_no_more_is_reported_by_nobody() -> None:
     Reception.objects.filter(transfer=case).update(is_active=False)
     with pytest.raises(Refused, match="已不在本社区管理"):
         reported("moved", case)
+
+
+def test_whoever_serves_an_enterprise_too_is_shown_the_inbox_of_his_office(
+    sign_in: Callable[[str], Client],
+) -> None:
+    event = reported("moved")
+    Office.objects.get(users__username=MEDICAL).admit(user("qiye"))
+    inbox = sign_in("qiye").get(reverse("communities:events"))
+    assert event.transfer.retiree.name in inbox.content.decode()
 
 
 def test_an_office_of_another_county_answers_nothing_though_it_sees_the_report(

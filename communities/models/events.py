@@ -26,7 +26,7 @@ class LifeEventQuerySet(models.QuerySet["LifeEvent"]):
         """Those of my communities, and those that were sent to a desk of mine. Never an enterprise's."""
         mine = access.scope(user)
         held = mine.areas.get("community", frozenset()) | mine.areas.get("street", frozenset())
-        sent = EventReceipt.objects.filter(mine.desks(), event=OuterRef("pk"))
+        sent = EventReceipt.objects.at_desks_of(user).filter(event=OuterRef("pk"))
         return self.filter(access.within("community_id", held) | Exists(sent))
 
     def standing(self) -> LifeEventQuerySet:
@@ -118,6 +118,16 @@ class LifeEvent(Record):
         return self.get_kind_display()
 
 
+class EventReceiptQuerySet(models.QuerySet["EventReceipt"]):
+    def at_desks_of(self, user: User) -> EventReceiptQuerySet:
+        """Those that an office of mine owes or gave."""
+        mine = access.scope(user)
+        rows = Q(pk__in=[])
+        for role in mine.served & {*RECEIVERS}:
+            rows |= Q(role=role) & mine.places(role)
+        return self.filter(rows)
+
+
 class EventReceipt(Record):
     """One of the two receivers of a report: that it knows, and what it did."""
 
@@ -144,6 +154,8 @@ class EventReceipt(Record):
     note = models.CharField("处理说明", max_length=200, blank=True)
     reminded_on = models.DateField("催办日期", null=True, blank=True)
     history = HistoricalRecords()
+
+    objects = EventReceiptQuerySet.as_manager()
 
     class Meta:
         verbose_name = "状态变动签收"
