@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.db.models import Prefetch
+from django.db.models import Exists, OuterRef, Prefetch
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
@@ -23,6 +23,7 @@ from xianning.pages import keyset
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
+MINE = ("mine", "待本部门签收")
 STATES = [
     ("open", "待签收"),
     ("late", "逾期未签收"),
@@ -38,9 +39,14 @@ def event_list(request: HttpRequest) -> HttpResponse:
     user = user_of(request)
     state, kind = request.GET.get("state", ""), request.GET.get("kind", "")
     rows = LifeEvent.objects.visible_to(user)
-    if state not in {"", *dict(STATES)} or kind not in {"", *LifeEvent.Kind.values}:
+    receiver = bool(access.scope(user).served & {*events.RECEIVERS})
+    states = [MINE, *STATES] if receiver else STATES
+    if state not in {"", *dict(states)} or kind not in {"", *LifeEvent.Kind.values}:
         raise Http404
-    if state == "open":
+    asked = Exists(EventReceipt.objects.waiting_for(user).filter(event=OuterRef("pk")))
+    if state == "mine":
+        rows = rows.filter(asked)
+    elif state == "open":
         rows = rows.open()
     elif state == "late":
         rows = rows.open().filter(due_on__lt=timezone.localdate())
@@ -50,12 +56,13 @@ def event_list(request: HttpRequest) -> HttpResponse:
         rows = rows.exclude(corrected_at=None)
     if kind:
         rows = rows.filter(kind=kind)
-    rows = rows.select_related("transfer__retiree", "community").prefetch_related(
-        Prefetch("receipts", EventReceipt.objects.order_by("role"))
+    rows = (
+        rows.annotate(asked=asked)
+        .select_related("transfer__retiree", "community")
+        .prefetch_related(Prefetch("receipts", EventReceipt.objects.order_by("role")))
     )
-    receiver = bool(access.scope(user).roles & {*events.RECEIVERS})
     context = {
-        "page": keyset(request, rows, count=True), "states": STATES,
+        "page": keyset(request, rows, count=True), "states": states,
         "kinds": LifeEvent.Kind.choices, "receiver": receiver,
         "today": timezone.localdate(),
     }  # fmt: skip
@@ -160,9 +167,8 @@ def event_correct(request: HttpRequest, pk: UUID) -> HttpResponse:
 def event_answer_many(request: HttpRequest) -> HttpResponse:
     """Answer the ticked reports of one inbox with the same words: ask, then do."""
     user = user_of(request)
-    rows = EventReceipt.objects.at_desks_of(user).select_related("event__transfer__retiree", "area")
-    waiting = rows.filter(acknowledged_at=None, event__corrected_at=None)
-    receipts = list(waiting.filter(event__in=_ticked(request)).order_by("pk"))
+    rows = EventReceipt.objects.waiting_for(user).filter(event__in=_ticked(request))
+    receipts = list(rows.select_related("event__transfer__retiree", "area").order_by("pk"))
     if not receipts:
         messages.error(request, "没有选中待签收的报告，或所选的已由他人签收。")
         return redirect("communities:events")

@@ -212,6 +212,30 @@ def test_the_clock_is_twenty_working_days_and_reminds_once_a_day() -> None:
     assert Notice.objects.filter(role="street", text__contains="尚未签收").count() == 1
 
 
+def test_home_tells_a_receiver_what_it_owes_until_it_has_answered(
+    sign_in: Callable[[str], Client],
+) -> None:
+    home, inbox = reverse("home"), reverse("communities:events")
+
+    def owed(who: str) -> bool:
+        return "签收状态变动报告" in sign_in(who).get(home).content.decode()
+
+    event = reported("died")
+    assert (owed(HR), owed(MEDICAL), owed("shequ"), owed("rs_chibi")) == (True, True, False, False)
+    LifeEvent.objects.filter(pk=event.pk).update(due_on=date(2026, 1, 5))
+    assert "已超期 1 件（社会保险经办条例）" in sign_in(HR).get(home).content.decode()
+    events.acknowledge(event.receipts.get(role="hr"), by=user(HR), deed="stopped")
+    assert (owed(HR), owed(MEDICAL)) == (False, True)
+    name = event.transfer.retiree.name
+    mine = {"state": "mine"}
+    assert name not in sign_in(HR).get(inbox, mine).content.decode()
+    assert name in sign_in(MEDICAL).get(inbox, mine).content.decode()
+    assert sign_in("shequ").get(inbox, mine).status_code == 404  # a community owes no answer
+    assert 'name="event"' not in sign_in(HR).get(inbox).content.decode()
+    events.correct(event, by=user("shequ"), why="报错了人")
+    assert not owed(MEDICAL)
+
+
 def test_the_list_costs_the_same_however_long_it_is(
     sign_in: Callable[[str], Client], django_assert_max_num_queries: Any
 ) -> None:

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from communities.models import EventReceipt
 from enterprises.models import Enterprise
 from transfers import workflow
 from transfers.deadlines import Clock
@@ -47,6 +48,7 @@ class Card:
     returned: str = "0"
     over: str = "0"
     soon: str = "0"
+    rule: str = "本地规定"  # which sets the days
 
 
 @require_GET
@@ -60,6 +62,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "cards": [
                 *_enterprise_cards(user_of(request)),
                 *_step_cards(user_of(request)),
+                *_event_cards(user_of(request)),
                 *_approval_cards(user_of(request)),
             ],
             "newest": Notice.objects.visible_to(user_of(request)).unread()[:5],
@@ -79,6 +82,20 @@ def _enterprise_cards(user: Any) -> list[Card]:
             url = f"{reverse('enterprises:list')}?state={state}"
             cards.append(Card(1, title, "第六条第1项", count, None, url))
     return cards
+
+
+def _event_cards(user: Any) -> list[Card]:
+    """Reports of 第十条 that an office of mine has not answered."""
+    rows = EventReceipt.objects.waiting_for(user)
+    oldest = rows.order_by("pk").values_list("event__reported_at", flat=True).first()
+    if oldest is None:
+        return []
+    late = capped(rows.filter(event__due_on__lt=timezone.localdate()))
+    url = f"{reverse('communities:events')}?state=mine"
+    return [
+        Card(6, "签收状态变动报告", "第十条", capped(rows), oldest, url, over=late,
+             rule="社会保险经办条例")
+    ]  # fmt: skip
 
 
 def _approval_cards(user: Any) -> list[Card]:

@@ -127,6 +127,10 @@ class EventReceiptQuerySet(models.QuerySet["EventReceipt"]):
             rows |= Q(role=role) & mine.places(role)
         return self.filter(rows)
 
+    def waiting_for(self, user: User) -> EventReceiptQuerySet:
+        """Those that an office of mine still owes."""
+        return self.at_desks_of(user).filter(acknowledged_at=None, event__corrected_at=None)
+
 
 class EventReceipt(Record):
     """One of the two receivers of a report: that it knows, and what it did."""
