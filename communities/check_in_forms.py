@@ -38,7 +38,7 @@ class DeskForm(CheckInForm):
     contacts_confirmed = forms.BooleanField(label="联系人及电话与表上一致")
     living_confirmed = forms.BooleanField(label="居住情况、特殊人员类别与表上一致")
     version = forms.IntegerField(required=False, min_value=1, widget=forms.HiddenInput)
-    field_order = ("identity_checked", "form_received", *CONFIRMED)
+    field_order = (*CheckInForm.field_order[:2], *CONFIRMED, *CheckInForm.field_order[2:])
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

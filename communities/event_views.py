@@ -65,6 +65,7 @@ def event_list(request: HttpRequest) -> HttpResponse:
         "page": keyset(request, rows, count=True), "states": states,
         "kinds": LifeEvent.Kind.choices, "receiver": receiver,
         "today": timezone.localdate(),
+        "manages": bool(access.scope(user).roles & {"community", "street"}),
     }  # fmt: skip
     return render(request, "communities/events.html", context)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
-from communities.models import Area, EventReceipt, LifeEvent, Reception
+from communities.models import Area, EventReceipt, LifeEvent, Management, Reception, Rehandover
 from communities.models.events import RECEIVERS, RED_LINE
 from transfers.models import Transfer
 from transfers.refusal import Refused
@@ -71,6 +71,9 @@ def why_not_correct(event: LifeEvent, user: User) -> str | None:
         return f"此报告已于 {when:%Y-%m-%d %H:%M} 更正，不能重复更正。"
     if not access.scope(user).may_act("community", area=event.community_id):
         return f"由{event.community.full_name}更正（第十条）。"
+    onward = Rehandover.of_event(event)
+    if onward and onward.state == Rehandover.State.ACCEPTED:
+        return f"此人已由{onward.to_community.full_name}接收；报告有误的，由其转交回来。"
     return None
 
 
@@ -114,7 +117,7 @@ def report(
         _tell(role, county.pk, case, f"{entry.community.full_name}报告{case.retiree.name}"
               f"“{event}”，请于 {due:%Y-%m-%d} 前签收并说明处理结果（第十条）。")  # fmt: skip
     if kind in CLOSES:
-        _close(entry, happened_on)
+        _close(entry, happened_on, by)
     _audit("event_report", event, by)
     return event
 
@@ -173,6 +176,8 @@ def correct(event: LifeEvent, *, by: User, why: str) -> None:
     event.save()
     if event.kind in CLOSES:
         _reopen(event)
+    if onward := Rehandover.objects.open().filter(event=event).first():
+        onward.close(Rehandover.State.WITHDRAWN, by=by, why="状态变动报告已更正")
     for receipt in event.receipts.all():
         _tell(receipt.role, receipt.area_id, event.transfer,
               f"{event.transfer.retiree.name}“{event}”的报告有误，已由{event.community.full_name}"
@@ -183,20 +188,22 @@ def correct(event: LifeEvent, *, by: User, why: str) -> None:
 # --- what an event does to the ledger -----------------------------------------------------------
 
 
-def _close(entry: Reception, on: date) -> None:
+def _close(entry: Reception, on: date, by: User) -> None:
     if card := entry.card:
         card.void(timezone.localdate())
     entry.is_active = False
     entry.__dict__["_change_reason"] = f"{on:%Y-%m-%d} 死亡"
     entry.save()
+    Management.finish(entry.transfer, until=on, why=Management.Ended.DIED, by=by)
 
 
 def _reopen(event: LifeEvent) -> None:
-    """The person is under management again; a card is issued anew when he asks for it."""
+    """The person was under management all the time; a card is issued anew when he asks for it."""
     entry = Reception.objects.select_for_update(of=("self",)).get(transfer=event.transfer_id)
     entry.is_active = True
     entry.__dict__["_change_reason"] = "死亡登记有误，已更正"
     entry.save()
+    Management.resume(entry.transfer)
 
 
 # --- reminders ----------------------------------------------------------------------------------

@@ -19,7 +19,29 @@ if TYPE_CHECKING:
     from datetime import date
 
 
-class CheckInForm(StepForm):
+class OfficerForm(forms.Form):
+    """Who of the community looks after the person (专管员)."""
+
+    officer = forms.CharField(label="专管员", max_length=50)
+    officer_phone = forms.CharField(label="专管员电话", max_length=40)
+
+    def suggest_officer(self, community: Area | None) -> None:
+        """The one of the last entry of COMMUNITY, else the contact of its office."""
+        last = Reception.objects.filter(community=community).order_by("-id").first()
+        office = Office.objects.filter(role="community", area=community).first()
+        self.fields["officer"].initial = last.officer if last else office and office.contact
+        self.fields["officer_phone"].initial = (
+            last.officer_phone if last else office and office.phone
+        )
+
+    def clean_officer_phone(self) -> str:
+        try:
+            return standards.parse_phone(self.cleaned_data["officer_phone"])
+        except standards.NotValid as reason:
+            raise ValidationError(str(reason)) from None
+
+
+class CheckInForm(OfficerForm, StepForm):
     """第六条第5项: the person checks in, the form is taken, the card issued, the ledger written."""
 
     button = "接收并发联系卡"
@@ -27,31 +49,17 @@ class CheckInForm(StepForm):
     identity_checked = forms.BooleanField(label="已核对本人身份证")
     form_received = forms.BooleanField(label="已收《基本信息表》街道社区联")
     checked_in_on = DayField(label="报到日期", initial=timezone.localdate)
-    officer = forms.CharField(label="专管员", max_length=50)
-    officer_phone = forms.CharField(label="专管员电话", max_length=40)
     remarks = forms.CharField(label="备注", max_length=200, required=False)
+    field_order: tuple[str, ...] = (
+        "identity_checked", "form_received", "checked_in_on", "officer", "officer_phone", "remarks",
+    )  # fmt: skip
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        last = (
-            Reception.objects.filter(community_id=self.transfer.community_id)
-            .order_by("-id")
-            .first()
-        )
-        office = Office.objects.filter(role="community", area=self.transfer.community).first()
-        self.fields["officer"].initial = last.officer if last else office and office.contact
-        self.fields["officer_phone"].initial = (
-            last.officer_phone if last else office and office.phone
-        )
+        self.suggest_officer(self.transfer.community)
 
     def clean_checked_in_on(self) -> date | None:
         return not_in_future(self.cleaned_data["checked_in_on"], "报到日期")
-
-    def clean_officer_phone(self) -> str:
-        try:
-            return standards.parse_phone(self.cleaned_data["officer_phone"])
-        except standards.NotValid as reason:
-            raise ValidationError(str(reason)) from None
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}

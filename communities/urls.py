@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from communities import check_in_views, event_views, views
+from communities import check_in_views, event_views, rehandover_views, views
 
 app_name = "communities"
 urlpatterns = [
@@ -19,6 +19,12 @@ urlpatterns = [
     path("events/<uuid:pk>/", event_views.event, name="event"),
     path("events/<uuid:pk>/acknowledge/", event_views.event_acknowledge, name="event_acknowledge"),
     path("events/<uuid:pk>/correct/", event_views.event_correct, name="event_correct"),
+    path("rehandovers/", rehandover_views.rehandover_list, name="rehandovers"),
+    path("rehandovers/new/<uuid:pk>/", rehandover_views.propose, name="rehandover_propose"),
+    path("rehandovers/<uuid:pk>/", rehandover_views.rehandover, name="rehandover"),
+    path("rehandovers/<uuid:pk>/accept/", rehandover_views.accept, name="rehandover_accept"),
+    path("rehandovers/<uuid:pk>/refuse/", rehandover_views.refuse, name="rehandover_refuse"),
+    path("rehandovers/<uuid:pk>/withdraw/", rehandover_views.withdraw, name="rehandover_withdraw"),
     path("cards/check/", views.card_check, name="card_check"),
     path("cards/print/", views.card_paper, name="card_paper"),
 ]

@@ -236,9 +236,11 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     known = {name: SEES[case] for case, name in world.names.items()}
     for case, key in (("own_done", "own"), ("county_done", "county")):  # through a report of 第十条
         known[world.names[case]] |= matrix.LIFE_SEES[key]
+    known[world.names["own_done"]] |= matrix.REHANDOVER_SEES["own"]
     tables = {
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
-        "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES, "rights": matrix.RIGHTS_SEES,
+        "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES,
+        "rehandover": matrix.REHANDOVER_SEES, "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,
         "signed": matrix.SIGNED_SEES, "sheet": matrix.SHEET_SEES,

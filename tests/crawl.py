@@ -64,6 +64,7 @@ class Things:
     records: uuid.UUID
     loan: uuid.UUID
     life: uuid.UUID
+    onward: uuid.UUID
     committee: uuid.UUID
     introduction: uuid.UUID
 
@@ -116,6 +117,7 @@ class Things:
             ),
             "records": records.begin(case.enterprise, by=clerk),
             "life": LifeEvent.objects.filter(transfer=case).first(),
+            "onward": case.rehandovers.first(),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
             "committee": PartyOrganization.objects.create(
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
@@ -157,6 +159,11 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:import_columns": [("$batch",)],
     "communities:check_in": [("$case",)],
     "communities:event": [("$life",)],
+    "communities:rehandover": [("$onward",)],
+    "communities:rehandover_propose": [("$case",)],
+    "communities:rehandover_accept": [("$onward",)],
+    "communities:rehandover_refuse": [("$onward",)],
+    "communities:rehandover_withdraw": [("$onward",)],
     "communities:event_report": [("$case",)],
     "communities:event_acknowledge": [("$life",)],
     "communities:event_correct": [("$life",)],
@@ -220,6 +227,8 @@ QUERIES: dict[str, list[str]] = {
     "communities:check_in": ["version=1", "version=9"],
     "communities:events": ["state=open", "state=late", "state=over", "state=corrected", "kind=died",
                            "after=$high"],
+    "communities:rehandovers": ["state=open", "way=in", "way=out&state=refused", "way=x",
+                                "after=$high"],
     "communities:card_check": ["number=AAAA-BBBB-CCCC"],
     "enterprises:list": [
         "q=演示", "state=unconfirmed", "state=confirmed", "state=unread", "state=removed",

@@ -257,6 +257,8 @@ LIFE_SEES = {
     "own": _of("community", "street", "hr_child", "medical"),
     "county": _of("community_county", "hr_county"),
 }
+# The community that gives and the one that is to receive, and the street above both.
+REHANDOVER_SEES = {"own": _of("community", "street", "community_next")}
 _LENDABLE = ("own_archives", "own_done", "county_done")  # underway, lent, in its place
 _CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
 DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
@@ -397,6 +399,21 @@ ROWS: dict[str, Row] = {
                                      LIFE_SEES, sends=payloads.event_correction),
     "communities:event_answer_many": Row("第十条", _of("hr", "medical"), "POST", "life_event",
                                          LIFE_SEES, sends=payloads.event_answers, in_body=True),
+    "communities:rehandovers": Row("第十条", _of("street", "community")),
+    "communities:rehandover": Row("第十条", _of("street", "community"), "GET", "rehandover",
+                                  REHANDOVER_SEES),
+    "communities:rehandover_propose": Row("第十条", _of("street", "community"), "GET POST", "case",
+                                          {k: SEES[k] for k in ("own_done", "county_done")},
+                                          ready=_of("county_done"), sends=payloads.rehandover),
+    "communities:rehandover_accept": Row("第十条", _of("street", "community"), "POST", "rehandover",
+                                         REHANDOVER_SEES, acts={"own": _of("community_next", "street")},
+                                         sends=payloads.officer),
+    "communities:rehandover_refuse": Row("第十条", _of("street", "community"), "POST", "rehandover",
+                                         REHANDOVER_SEES, acts={"own": _of("community_next", "street")},
+                                         sends=payloads.rehandover_refusal),
+    "communities:rehandover_withdraw": Row("第十条", _of("street", "community"), "POST", "rehandover",
+                                           REHANDOVER_SEES, acts={"own": _of("community", "street")},
+                                           sends=payloads.rehandover_withdrawal),
     "communities:check_in": _case("第六条第5项", _of("street", "community"), "GET POST",
                                   acts={case: RECEIVES[CASES[case][0]] for case in CASES},
                                   post_only=True, sends=payloads.check_in,

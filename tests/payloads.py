@@ -323,6 +323,23 @@ def event_correction(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"why": "报错了人"}
 
 
+def rehandover(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"community": demo.WANNIAN, "moved_on": timezone.localdate(), "card": "reissue",
+            "party": "follow"}  # fmt: skip
+
+
+def officer(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"officer": "专管员", "officer_phone": "0715-8000001"}
+
+
+def rehandover_refusal(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"refusal": "not_here", "why": "上门两次，查无此人"}
+
+
+def rehandover_withdrawal(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"why": "本人改了主意"}
+
+
 def check_in(world: World, _actor: str, key: str) -> dict[str, Any]:
     """What the desk ticks and types when everything on the form is right."""
     read_over = ("address_confirmed", "phone_confirmed", "contacts_confirmed", "living_confirmed")

@@ -75,14 +75,17 @@ def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
     from archives import records
     from archives.models import FileLoan
-    from communities import events
+    from communities import events, rehandovers
+    from communities.models import Area
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers.models import ImportBatch, SignedPage, SignedPile
+    from xianning import demo
     from xianning.models import Grant, Job, Notice, Office, User
 
     case = make_transfer(at="community", party_member=True)
     done = make_transfer(at="done", party_member=True)
+    moving = make_transfer(at="done")
     file = done.personnel_file
     clerk = User.objects.get(username="qiye")
     worker = User.objects.get(username="shequ_wannian")
@@ -116,6 +119,11 @@ def some_objects() -> dict[str, Any]:
             done, by=User.objects.get(username="shequ"), kind="missing", happened_on=timezone.localdate()
         ),
         "communities/events/report/": done,
+        "communities/rehandovers/": rehandovers.propose(
+            moving, by=User.objects.get(username="shequ"), card="keep",
+            community=Area.objects.get(pk=demo.WANNIAN), moved_on=timezone.localdate(),
+        ),
+        "communities/rehandovers/new/": done,
         "enterprises/": enterprise_of("qiye"),
         "jobs/": Job.objects.create(kind="export", title="导出", owner=clerk, state="failed"),
         "notices/": Notice.objects.filter(role="hr", area_id="421200000000").first(),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from django.utils import timezone
 
-from communities import events
+from communities import events, rehandovers
+from communities.models import Area
 from tests.factories import make_transfer
 from tests.stops import Stop, answer, press, tick_all
+from xianning import demo
 from xianning.models import User
 
 
@@ -40,4 +42,36 @@ def pages_of_the_events() -> list[Stop]:
              also="communities:event_acknowledge"),
         Stop("yibao", "communities:event", (open_.pk,),
              do=(answer({"处理结果": "已知悉，无须处理"}), press("签收"))),
+    ]  # fmt: skip
+
+
+def pages_of_the_rehandovers() -> list[Stop]:
+    """One person is asked for, one was refused, one accepted, one may still be handed on."""
+    giver, taker = (User.objects.get(username=name) for name in ("shequ", "shequ_wannian"))
+    goal = Area.objects.get(pk=demo.WANNIAN)
+    cases = [make_transfer(at="done", party_member=number == 3) for number in range(4)]
+    open_, refused, accepted = (
+        rehandovers.propose(case, by=giver, community=goal, moved_on=timezone.localdate(),
+                            card="reissue", details="搬到女儿家")
+        for case in cases[:3]
+    )  # fmt: skip
+    rehandovers.refuse(refused, by=taker, refusal="unreachable", why="电话三次无人接听")
+    rehandovers.accept(accepted, by=taker, officer="专管员", officer_phone="0715-8000001")
+    new = ("communities:rehandover_propose", (cases[3].pk,))
+    return [
+        Stop("shequ", "communities:rehandovers"),
+        Stop("shequ_wannian", "communities:rehandovers", query="?way=in&state=open"),
+        Stop("shequ", *new),
+        Stop("shequ", *new, do=(press("请其接收"),), status=422),
+        Stop("shequ", "communities:rehandover", (refused.pk,)),
+        Stop("shequ_wannian", "communities:rehandover", (accepted.pk,)),
+        Stop("shequ", "communities:rehandover", (open_.pk,), also="communities:rehandover_withdraw",
+             status=422,
+             do=(lambda page: page.locator("summary", has_text="撤回转交").click(), press("撤回转交"))),
+        Stop("shequ_wannian", "communities:rehandover", (open_.pk,), status=422,
+             also="communities:rehandover_refuse",
+             do=(lambda page: page.locator("summary", has_text="不接收").click(),
+                 press("不接收，退回移出社区"))),
+        Stop("shequ_wannian", "communities:rehandover", (open_.pk,),
+             also="communities:rehandover_accept", do=(press("由本社区管理服务"),)),
     ]  # fmt: skip

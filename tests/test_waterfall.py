@@ -110,7 +110,7 @@ def test_every_sum_equals_a_plain_recount_on_every_day(seed: int) -> None:
         for key, stage in STAGES.items():
             gone = set(rows.filter(waterfall.missing(key, past)).values_list("pk", flat=True))
             assert gone == there[stage.of or "filed"] - there[key]
-        for column in ("enterprise_id", "community_id"):
+        for column in ("enterprise_id", "received_by"):
             parts = waterfall.by_division(Transfer.objects.all(), past, column)
             for key in ("filed", *STAGES):
                 assert sum(part[key] for part in parts) == len(there[key])

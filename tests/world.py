@@ -16,7 +16,8 @@ from django.utils import timezone
 
 from archives import records
 from archives.models import FileLoan
-from communities import events
+from communities import events, rehandovers
+from communities.models import Area
 from enterprises.models import Enterprise
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -206,6 +207,7 @@ def build(world: World) -> None:
     _build_records(world)
     _build_loans(world)
     _build_events(world)
+    _build_rehandovers(world)
     _build_letters(world)
     _build_party(world)
     _build_work(world)
@@ -346,6 +348,20 @@ def _build_events(world: World) -> None:
         for key, case, by in (("own", "own_done", "community"),
                               ("county", "county_done", "community_county"))
     }  # fmt: skip
+
+
+def _build_rehandovers(world: World) -> None:
+    """第十条: somebody of the own community has moved to the one beside it, which has not answered."""
+    world.objects["rehandover"] = {
+        "own": rehandovers.propose(
+            world.get("case", "own_done"),
+            by=world.users["community"],
+            card="keep",
+            party="follow",
+            community=Area.objects.get(pk=demo.WANNIAN),
+            moved_on=timezone.localdate(),
+        )
+    }
 
 
 def _build_loans(world: World) -> None:

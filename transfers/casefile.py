@@ -206,6 +206,7 @@ def _receivers(case: Transfer) -> Facts:
     rows = [
         Fact("移交单位", f"{case.enterprise.transferor}（{case.enterprise.transferor_kind}）"),
         Fact("接收社区", case.community.full_name if case.community else ""),
+        *([Fact("移交时的接收社区", case.destination.full_name)] if case.was_moved else []),
         Fact("档案接收地", case.archive_area.full_name if case.archive_area else ""),
     ]
     if case.retiree.is_party_member:
@@ -316,7 +317,7 @@ def timeline(case: Transfer) -> list[Entry]:
 
 
 def _what(event: StepEvent) -> str:
-    if event.verb in (StepEvent.Verb.START, StepEvent.Verb.END, StepEvent.Verb.AMEND):
+    if event.verb in StepEvent.OF_THE_CASE:
         return str(event.get_verb_display())
     return f"{event.get_verb_display()}：{STEPS[event.step].title}"
 

@@ -215,7 +215,7 @@ def _sections(case: Transfer) -> list[Section]:
         ]),
     ]  # fmt: skip
     if person.is_party_member:
-        goal = case.party_area.full_name if case.party_area else ""
+        goal = case.party_destination.full_name if case.party_destination else ""
         sections.append(Section("党员", [
             _row(("入党时间", 4), since("party_joined_on", 5), ("原党组织", 4),
                  value("party_branch", 11), ("党费交至", 4), since("party_dues_until", 5),
@@ -259,7 +259,7 @@ def _heading(case: Transfer) -> list[Box]:
         ("移交单位", enterprise.transferor, 62.0),
         ("企业所在地", enterprise.county.full_name, 22.0),
         ("集团公司（一级）", enterprise.group, 52.0),
-        ("移交至", case.community.full_name if case.community else "", 56.0),
+        ("移交至", case.destination.full_name if case.destination else "", 56.0),
     )
     found, left = [], LEFT
     for number, (label, text, room) in enumerate(line):

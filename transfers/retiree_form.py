@@ -533,7 +533,7 @@ class RetireeForm(forms.Form):
                 old, new = _shown_change(person, name, value)
                 label, printed = label_of(Retiree, name), name in Retiree.PRINTED
                 found.append(Difference(label, printed, old, new))
-        for name in RECEIVERS:
+        for name in _receivers(case):
             area = self.cleaned_data.get(name)
             if getattr(case, f"{name}_id") != (area.pk if area else None):
                 before = getattr(case, name)
@@ -555,9 +555,14 @@ class RetireeForm(forms.Form):
         person = self.retiree()
         person.__dict__["_change_reason"] = "更改信息"
         person.save()
-        for name in RECEIVERS:
+        for name in _receivers(case):
             setattr(case, name, self.cleaned_data.get(name))
         return [change.label for change in differences]
+
+
+def _receivers(case: Transfer) -> tuple[str, ...]:
+    """Those that the transferor may still change: after a re-handover only where the file goes."""
+    return ("archive_area",) if case.was_moved else RECEIVERS
 
 
 def _shown_change(person: Retiree, name: str, value: Any) -> tuple[str, str]:

@@ -18,7 +18,7 @@ from django.utils import timezone
 from openpyxl import Workbook
 
 from archives.models import CatalogueEntry, FileLoan, PersonnelFile
-from communities.models import EventReceipt, LifeEvent, Reception
+from communities.models import EventReceipt, LifeEvent, Reception, Rehandover
 from party.models import PartyMove
 from transfers.models import (
     HandoverItem,
@@ -211,6 +211,7 @@ def _blank_texts(cases: list[Transfer]) -> int:
         (PartyMove.objects.filter(transfer__in=cases), ("from_organization", "remarks")),
         (LifeEvent.objects.filter(transfer__in=cases).exclude(details=""), ("details",)),
         (EventReceipt.objects.filter(event__transfer__in=cases), ("note",)),
+        (Rehandover.objects.filter(transfer__in=cases).exclude(why=""), ("why",)),
     ):
         count += rows.update(**dict.fromkeys(names, ERASED))
     return count

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from django.db.models import Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 
 from communities.models import ContactCard
@@ -130,8 +131,10 @@ def _end(on: date) -> datetime:
 # How the people are divided: title, the column of the case.
 DIVISIONS = {
     "enterprise": ("移交单位", "enterprise_id"),
-    "community": ("接收社区", "community_id"),
+    "community": ("接收社区", "received_by"),
 }
+# 第五条: who received by the hand-over, also of those who were handed on since.
+RECEIVED_BY = Coalesce("declared_community_id", "community_id", output_field=CharField())
 
 
 def totals(rows: QuerySet[Transfer], on: date | None) -> dict[str, int]:
@@ -144,7 +147,10 @@ def by_division(
     rows: QuerySet[Transfer], on: date | None, column: str, *, beyond: Any = None, size: int = 50
 ) -> list[dict[str, Any]]:
     """The totals for each value of COLUMN, in its order, from the value after BEYOND on."""
-    rows = cases_on(rows, on).exclude(**{column: None})
+    rows = cases_on(rows, on)
+    if column == "received_by":
+        rows = rows.annotate(received_by=RECEIVED_BY)
+    rows = rows.exclude(**{column: None})
     if beyond:
         rows = rows.filter(**{f"{column}__gt": beyond})
     found = rows.order_by(column).values(column).annotate(filed=Count("pk"), **_counts(on))
@@ -163,5 +169,5 @@ def listed(entries: QuerySet[Enterprise]) -> int:
 
 
 def inside_area(rows: QuerySet[Transfer], code: str) -> QuerySet[Transfer]:
-    """Those of ROWS whose community lies in the division CODE."""
-    return rows.filter(access.within("community_id", [code]))
+    """Those of ROWS whose receiving community lies in the division CODE."""
+    return rows.alias(received_by=RECEIVED_BY).filter(access.within("received_by", [code]))

@@ -22,7 +22,7 @@ from django.utils import timezone
 from archives.forms import AcceptFileForm, DeliverForm
 from archives.models import PersonnelFile
 from communities.forms import CheckInForm
-from communities.models import Reception
+from communities.models import Area, Reception
 from enterprises.models import Enterprise
 from party.forms import AcceptMemberForm, LetterForm
 from party.models import PartyMove
@@ -618,6 +618,22 @@ def why_not_amend(case: Transfer, by: User) -> str | None:
     if not access.scope(by).may_act("enterprise", enterprise=case.enterprise_id):
         return f"信息由移交单位{case.enterprise.transferor}登记和更改（第六条第2项）。"
     return None
+
+
+@transaction.atomic
+def move(transfer: Transfer, *, community: Area, party_area: Area | None, by: User) -> None:
+    """第十条: COMMUNITY manages the person from now on; the form keeps the receivers it names.
+
+    Whether it may is asked by `communities.rehandovers`, which alone calls this.
+    """
+    case, rows = _lock(transfer)
+    if not case.was_moved:
+        case.declared_community, case.declared_party_area = case.community, case.party_area
+    case.community, case.party_area = community, party_area
+    reason = f"转交{community.full_name}"
+    _note(case, rows[COMMUNITY], Verb.MOVE, by, note=reason)
+    _settle(case, rows)
+    _finish(case, rows, reason)
 
 
 @transaction.atomic

@@ -229,6 +229,7 @@ _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
 _records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
+_communities = _roles("community", "street")
 _events = _roles("community", "street", "hr", "medical")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
@@ -285,6 +286,12 @@ REGISTRY: dict[str, Rule] = {
     "communities:events": _events,
     "communities:event": _events,
     "communities:event_report": _roles("community", "street"),
+    "communities:rehandovers": _communities,
+    "communities:rehandover": _communities,
+    "communities:rehandover_propose": _communities,
+    "communities:rehandover_accept": _communities,
+    "communities:rehandover_refuse": _communities,
+    "communities:rehandover_withdraw": _communities,
     "communities:event_correct": _roles("community", "street"),
     "communities:event_acknowledge": _roles("hr", "medical"),
     "communities:event_answer_many": _roles("hr", "medical"),

@@ -96,7 +96,7 @@ def _entry_of(name: str) -> str:
         return "transfers:import_list"
     if name.startswith("archives:record"):
         return "archives:records"
-    if name.startswith("communities:event"):
+    if name.startswith(("communities:event", "communities:rehandover")):
         return "communities:events"
     section = name.split(":")[0]
     if section == "communities":

@@ -15,10 +15,11 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from communities.models import EventReceipt
+from communities.models import EventReceipt, LifeEvent, Rehandover
 from enterprises.models import Enterprise
 from transfers import workflow
 from transfers.deadlines import Clock
+from transfers.models import Transfer
 from transfers.workflow import SIX_STEPS, STEPS
 from xianning import access
 from xianning.access import user_of
@@ -31,6 +32,8 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from django.http import HttpRequest
+
+    from xianning.models import User
 
 log = logging.getLogger("xianning.views")
 
@@ -63,6 +66,7 @@ def home(request: HttpRequest) -> HttpResponse:
                 *_enterprise_cards(user_of(request)),
                 *_step_cards(user_of(request)),
                 *_event_cards(user_of(request)),
+                *_rehandover_cards(user_of(request)),
                 *_approval_cards(user_of(request)),
             ],
             "newest": Notice.objects.visible_to(user_of(request)).unread()[:5],
@@ -96,6 +100,16 @@ def _event_cards(user: Any) -> list[Card]:
         Card(6, "签收状态变动报告", "第十条", capped(rows), oldest, url, over=late,
              rule="社会保险经办条例")
     ]  # fmt: skip
+
+
+def _rehandover_cards(user: Any) -> list[Card]:
+    """People whom another community asks mine to take."""
+    rows = Rehandover.objects.incoming(user).open()
+    oldest = rows.order_by("pk").values_list("proposed_at", flat=True).first()
+    if oldest is None:
+        return []
+    url = f"{reverse('communities:rehandovers')}?state=open&way=in"
+    return [Card(5, "接收转交人员", "第十条", capped(rows), oldest, url)]
 
 
 def _approval_cards(user: Any) -> list[Card]:
@@ -161,13 +175,26 @@ def notice_read(request: HttpRequest, pk: Any) -> HttpResponse:
     if notice.read_at is None:
         notice.read_at, notice.read_by = timezone.now(), user_of(request)
         notice.save()
-    if notice.transfer:
-        return redirect(notice.transfer)
+    if notice.transfer and (page := _page_about(notice.transfer, user_of(request))):
+        return redirect(page)
     if notice.about_enterprise:
         visible = Enterprise.objects.visible_to(user_of(request))
         if visible.filter(pk=notice.about_enterprise.pk).exists():
             return redirect(notice.about_enterprise)
     return redirect("notices")
+
+
+def _page_about(case: Transfer, user: User) -> Any:
+    """Where USER reads on about CASE: the case itself, or what of it was sent to his office."""
+    if Transfer.objects.visible_to(user).filter(pk=case.pk).exists():
+        return case
+    for rows, page in (
+        (Rehandover.objects.visible_to(user), "communities:rehandover"),
+        (LifeEvent.objects.visible_to(user), "communities:event"),
+    ):
+        if found := rows.filter(transfer=case).order_by("-pk").first():
+            return reverse(page, args=[found.pk])
+    return None
 
 
 @login_not_required

@@ -1,9 +1,10 @@
-"""What streets and communities keep: divisions, check-in, contact card, ledger, events."""
+"""What streets and communities keep: divisions, check-in, contact card, ledger, events, who manages."""
 
 from __future__ import annotations
 
 from communities.models.divisions import Area, AreaQuerySet
 from communities.models.events import EventReceipt, LifeEvent
+from communities.models.management import Management, Rehandover
 from communities.models.reception import (
     CARD_LETTERS,
     ContactCard,
@@ -13,6 +14,6 @@ from communities.models.reception import (
 )
 
 __all__ = [
-    "CARD_LETTERS", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "LifeEvent", "Reception",
-    "ReceptionQuerySet", "new_card_number",
+    "CARD_LETTERS", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "LifeEvent", "Management",
+    "Reception", "ReceptionQuerySet", "Rehandover", "new_card_number",
 ]  # fmt: skip

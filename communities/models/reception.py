@@ -12,6 +12,7 @@ from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from communities.models.divisions import Area
+from communities.models.management import Management
 from xianning import access
 from xianning.models import Record, Sequence
 
@@ -79,16 +80,16 @@ class Reception(Record):
         officer_phone: str, remarks: str,
     ) -> str:  # fmt: skip
         """第六条第5项: file the person, enter the ledger line and issue the contact card."""
-        entry = cls.objects.filter(transfer=case).first()
-        if entry is None or entry.community_id != case.community_id:
-            entry = entry or cls(transfer=case)
-            entry.community_id = str(case.community_id)
-            number = Sequence.next(f"ledger/{case.community_id}/{checked_in_on.year}")
-            entry.ledger_number = f"{case.community_id}-{checked_in_on.year}-{number:04d}"
+        entry = cls.objects.filter(transfer=case).first() or cls(transfer=case)
+        if entry.community_id != case.community_id:
+            entry.enter(str(case.community_id), checked_in_on)
         entry.checked_in_on, entry.form_received = checked_in_on, form_received
         entry.officer, entry.officer_phone, entry.remarks = officer, officer_phone, remarks
         entry.verified_on, entry.verified_by, entry.is_active = checked_in_on, by, True
         entry.save()
+        Management.begin(
+            case, entry.community_id, since=checked_in_on, why=Management.Began.CHECK_IN
+        )
         card = ContactCard.objects.create(reception=entry, issued_on=checked_in_on, issued_by=by)
         return f"台账号 {entry.ledger_number}，联系卡 {card.number}"
 
@@ -100,6 +101,13 @@ class Reception(Record):
             card.void(timezone.localdate())
         entry.is_active = False
         entry.save()
+        Management.finish(case, until=timezone.localdate(), why=Management.Ended.WITHDRAWN, by=by)
+
+    def enter(self, community_id: str, on: date) -> None:
+        """Take the next line in the ledger of COMMUNITY (not saved)."""
+        self.community_id = community_id
+        number = Sequence.next(f"ledger/{community_id}/{on.year}")
+        self.ledger_number = f"{community_id}-{on.year}-{number:04d}"
 
 
 # No I, L, O, U: a card number is read out over the telephone.

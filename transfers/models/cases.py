@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, OuterRef, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -99,6 +100,16 @@ class Transfer(Record):
         "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
         verbose_name="长期居住地党组织", db_index=False,
     )  # fmt: skip
+    # What the signed form names, once a person was handed on to another community (第十条); before
+    # that the two columns above say it.
+    declared_community = models.ForeignKey(
+        "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="移交时的接收社区", db_index=False,
+    )  # fmt: skip
+    declared_party_area = models.ForeignKey(
+        "communities.Area", models.PROTECT, null=True, blank=True, related_name="+",
+        verbose_name="移交时的长期居住地", db_index=False,
+    )  # fmt: skip
     state = models.CharField("状态", max_length=6, choices=State, default=State.OPEN)
     form_version = models.PositiveSmallIntegerField("表格版本", default=1)
     treatment_verified_on = models.DateField("待遇核定日期", null=True, blank=True)
@@ -118,7 +129,7 @@ class Transfer(Record):
     history = HistoricalRecords(
         no_db_index=[
             "number", "retiree", "enterprise", "authority", "community", "archive_area", "party_area",
-            "batch", "filed_by",
+            "batch", "filed_by", "declared_community", "declared_party_area",
         ]
     )  # fmt: skip
 
@@ -138,6 +149,7 @@ class Transfer(Record):
                 name="transfer_party",
                 condition=Q(party_area__isnull=False),
             ),
+            models.Index(Coalesce("declared_community", "community"), name="transfer_received_by"),
         ]
         constraints = [
             models.UniqueConstraint(
@@ -158,7 +170,7 @@ class Transfer(Record):
             "number", "retiree", "enterprise", "authority", "community", "archive_area",
             "party_area", "state", "form_version", "treatment_verified_on",
             "treatment_document", "pension_from", "pension_agency", "batch", "filed_at",
-            "filed_by", "closed_at",
+            "filed_by", "closed_at", "declared_community", "declared_party_area",
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -182,9 +194,27 @@ class Transfer(Record):
         then = self.retiree.history.filter(history_date__lte=self.closed_at).first()
         return then.instance if then else self.retiree
 
+    @property
+    def was_moved(self) -> bool:
+        """Whether another community than that of the form manages the person now (第十条)."""
+        return self.declared_community_id is not None
+
+    @property
+    def destination(self) -> Any:
+        """第五条: the community to which the form hands over."""
+        return self.declared_community if self.was_moved else self.community
+
+    @property
+    def party_destination(self) -> Any:
+        """第六条第6项: the place of the Party organisation that the form names."""
+        return self.declared_party_area if self.was_moved else self.party_area
+
     def fingerprint(self) -> str:
         """Keyed digest of everything that stands on the form: the person and the receivers."""
-        receivers = f"{self.community_id}|{self.party_area_id}"
+        moved = self.was_moved
+        community = self.declared_community_id if moved else self.community_id
+        party_area = self.declared_party_area_id if moved else self.party_area_id
+        receivers = f"{community}|{party_area}"
         return blind_index(self.retiree.fingerprint() + receivers, "form")
 
     def record_treatment(
@@ -275,6 +305,10 @@ class StepEvent(Record):
         AMEND = "amend", "更改信息"
         INVALIDATE = "invalidate", "签字失效"
         END = "end", "终止"
+        MOVE = "move", "转交"
+
+    # These are about the case, whatever step they stand beside.
+    OF_THE_CASE = (Verb.START, Verb.END, Verb.AMEND, Verb.MOVE)
 
     transfer = models.ForeignKey(Transfer, models.PROTECT, related_name="events", db_index=False)
     step = models.CharField(max_length=12)

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from archives import batches, records
-from communities import events
+from communities import events, rehandovers
 from communities.directory import Directory
-from communities.models import Area, LifeEvent, Reception
+from communities.models import Area, LifeEvent, Reception, Rehandover
 from enterprises.models import Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
@@ -61,6 +61,7 @@ class Command(BaseCommand):
         if people:
             self._records(users, enterprises[0])
             self._events(users)
+            self._rehandovers(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
         code = standards.make_credit_code(row.code)
@@ -234,6 +235,32 @@ class Command(BaseCommand):
             for role, deed in deeds.items():
                 by = users[{"hr": "rs_xianan", "medical": "yibao"}[role]]
                 events.acknowledge(event.receipts.get(role=role), by=by, deed=deed)
+
+    def _rehandovers(self, users: dict[str, User]) -> None:
+        """People who moved to the community beside: one it is asked for, one it refused, one it took."""
+        if Rehandover.objects.exists():
+            return
+        giver, taker = users["shequ"], users["shequ_wannian"]
+        entries = Reception.objects.filter(
+            community_id=demo.GUIHUA, is_active=True, transfer__life_events=None
+        ).select_related("transfer__retiree")
+        answers = ("take", "refuse", "")
+        for entry, answer in zip(entries.order_by("-pk")[:3], answers, strict=False):
+            case = entry.transfer
+            rows = workflow.rows_of(case)
+            sent = rows["letter"].state == "done" and rows["party"].state != "done"
+            member = "stay" if sent else "follow"
+            onward = rehandovers.propose(
+                case, by=giver, community=Area.objects.get(pk=demo.WANNIAN), card="reissue",
+                party=member if case.retiree.is_party_member else "",
+                moved_on=timezone.localdate() - timedelta(days=3), details="搬到女儿家，电话未变。",
+            )  # fmt: skip
+            if answer == "take":
+                rehandovers.accept(onward, by=taker, officer="郑专管", officer_phone="0715-8000002")
+            elif answer == "refuse":
+                rehandovers.refuse(
+                    onward, by=taker, refusal="unreachable", why="电话三次无人接听。"
+                )
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}
