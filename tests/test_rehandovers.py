@@ -72,13 +72,15 @@ def test_the_other_community_is_asked_and_takes_the_person(
     assert (event.kind, event.receipts.count()) == ("moved", 2)
     assert taker.get(page).status_code == 404  # until it accepts it sees no more than it must
     asks = taker.get(answer["Location"]).content.decode()
-    assert case.retiree.name in asks and case.retiree.id_number not in asks
+    assert case.retiree.name in asks
+    assert case.retiree.id_number not in asks
     assert send(taker, "accept", onward, officer="", officer_phone="x").status_code == 422
     assert send(taker, "accept", onward, **OFFICER).status_code == 302
     entry = Reception.objects.get(transfer=case)
     assert (entry.community_id, entry.officer) == (demo.WANNIAN, "郑专管")
     assert entry.ledger_number.startswith(f"{demo.WANNIAN}-")
-    assert entry.card == card and cards.is_valid(card.number)  # 联系卡随人走
+    assert entry.card == card
+    assert cards.is_valid(card.number)
     assert (taker.get(page).status_code, giver.get(page).status_code) == (200, 404)
     assert "由其管理服务" in Notice.objects.filter(area=demo.GUIHUA).latest("pk").text
     told = set(AuditEvent.objects.values_list("action", flat=True))
@@ -91,7 +93,8 @@ def test_the_signed_form_and_the_sums_say_who_received_by_the_hand_over() -> Non
     rows = Transfer.objects.filter(pk=case.pk)
     sums = waterfall.by_division(rows, None, "received_by")
     case = taken(asked(case, party="follow"))
-    assert case.fingerprint() == before and case.valid_form
+    assert case.fingerprint() == before
+    assert case.valid_form
     assert (case.destination.pk, case.party_destination.pk) == (demo.GUIHUA, demo.GUIHUA)
     assert (case.community_id, case.party_area_id) == (demo.WANNIAN, demo.WANNIAN)
     assert waterfall.by_division(rows, None, "received_by") == sums
@@ -116,8 +119,10 @@ def test_the_card_goes_with_the_person_or_is_issued_anew(choice: str, same: bool
     assert old
     taken(asked(case, card=choice))
     new = Reception.objects.get(transfer=case).card
-    assert new and (new.pk == old.pk) is same
-    assert cards.is_valid(old.number) is same and cards.is_valid(new.number)
+    assert new
+    assert (new.pk == old.pk) is same
+    assert cards.is_valid(old.number) is same
+    assert cards.is_valid(new.number)
 
 
 @pytest.mark.parametrize(("choice", "where"), [("follow", demo.WANNIAN), ("stay", demo.GUIHUA)])
@@ -181,7 +186,7 @@ def test_what_cannot_be_handed_on_is_refused_with_its_sentence() -> None:
         asked(make_transfer(at="done", party_member=True))
     assert not LifeEvent.objects.exists()  # nothing half done
     onward = asked(case)
-    with pytest.raises(Refused, match="已请.*接收，不能重复提出"):
+    with pytest.raises(Refused, match=r"已请.*接收，不能重复提出"):
         asked(case)
     for deed in (rehandovers.refuse, rehandovers.withdraw):
         with pytest.raises(Refused, match=r"决定是否接收|撤回。"):
@@ -255,7 +260,7 @@ def test_the_database_holds_what_a_rehandover_is() -> None:
         (now, {"until": now.since}),
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
-            type(row)._default_manager.filter(pk=row.pk).update(**change)  # type: ignore[arg-type]
+            type(row)._default_manager.filter(pk=row.pk).update(**change)
     with pytest.raises(IntegrityError), transaction.atomic():
         Management.objects.create(transfer=onward.transfer, community_id=demo.WANNIAN,
                                   since=now.since, began="check_in")  # fmt: skip
