@@ -142,6 +142,19 @@ def test_a_letter_on_its_way_is_not_overtaken() -> None:
     assert taken(asked(case, party="stay")).party_area_id == demo.GUIHUA
 
 
+def test_what_was_typed_stays_beside_the_sentence(sign_in: Callable[[str], Client]) -> None:
+    case = make_transfer(at="party", party_member=True)
+    walk.take(case, "community", staff_of("qiye")["community"])
+    typed = {"moved_on": timezone.localdate(), "card": "keep", "details": "搬到女儿家"}
+    for more, words in (
+        ({"community": demo.GUIHUA, "party": "stay"}, "请选择另一个社区"),
+        ({"community": demo.WANNIAN, "party": "follow"}, "介绍信已开出"),
+    ):
+        answer = send(sign_in(GIVER), "propose", case, **typed, **more)
+        page = answer.content.decode()
+        assert (answer.status_code, words in page, "搬到女儿家" in page) == (422, True, True)
+
+
 def test_who_is_refused_stays_where_he_is_with_the_reason(sign_in: Callable[[str], Client]) -> None:
     onward = asked()
     assert send(sign_in(TAKER), "refuse", onward, refusal="", why="").status_code == 422
@@ -160,6 +173,9 @@ def test_whoever_gives_may_think_again_until_it_is_decided(
     sign_in: Callable[[str], Client],
 ) -> None:
     onward = asked()
+    page = reverse("communities:rehandover", args=[onward.pk])
+    assert "撤回转交" in sign_in(GIVER).get(page).content.decode()
+    assert "撤回转交" not in sign_in(TAKER).get(page).content.decode()
     assert send(sign_in(TAKER), "withdraw", onward, why="x").status_code == 403
     assert send(sign_in(GIVER), "accept", onward, **OFFICER).status_code == 403
     assert send(sign_in(GIVER), "withdraw", onward, why="").status_code == 422
@@ -234,7 +250,8 @@ def test_another_county_hears_of_it_and_a_notice_leads_where_its_reader_may_go(
     for role in ("hr", "medical"):
         assert Notice.objects.filter(role=role, area=demo.CHIBI, text__contains="转入").count() == 1
     notice = Notice.objects.get(role="hr", area=demo.CHIBI, text__contains="转入")
-    assert sign_in("rs_chibi").post(reverse("notice_read", args=[notice.pk])).status_code == 302
+    there = sign_in("rs_chibi").post(reverse("notice_read", args=[notice.pk]))
+    assert there["Location"] == reverse("notices")  # neither the case nor its papers are its matter
 
 
 def test_the_home_page_and_the_list_show_what_is_asked(sign_in: Callable[[str], Client]) -> None:
