@@ -335,6 +335,7 @@ ROWS: dict[str, Row] = {
     "job_result": Row("第七条", SIGNED_IN, "GET POST", "job", JOB_SEES, ready=frozenset()),
     "account": Row("第十一条", SIGNED_IN),
     "alive": Row("第十一条", SIGNED_IN),
+    "text_size": Row("第十一条", SIGNED_IN, "POST"),
     "sessions": Row("第十一条", SIGNED_IN),
     "sessions_end": Row("第十一条", SIGNED_IN, "POST", writes=False),
     "session_end": Row("第十一条", SIGNED_IN, "POST", "session", SESSION_SEES, writes=False),

@@ -109,3 +109,23 @@ def test_error_pages_speak_chinese_and_tell_nothing(
     page = response.content.decode()
     assert "ZeroDivisionError" not in page
     assert "Traceback" not in page
+
+
+@pytest.mark.parametrize(
+    ("wanted", "leads"),
+    [
+        ("/check-in/", "/check-in/"),
+        ("https://example.org/", "/account/"),
+        ("//x.cn", "/account/"),
+        ("", "/account/"),
+    ],
+)
+def test_large_type_leads_back_to_a_page_of_ours_and_nowhere_else(
+    wanted: str, leads: str, sign_in: Callable[[str], Client]
+) -> None:
+    client = sign_in("shequ")
+    answer = client.post(reverse("text_size"), {"next": wanted})
+    assert answer["Location"] == leads
+    assert User.objects.get(username="shequ").large_type
+    assert 'class="large"' in client.get(reverse("account")).content.decode()
+    assert 'class="large"' not in sign_in("jiedao").get(reverse("account")).content.decode()

@@ -247,6 +247,7 @@ REGISTRY: dict[str, Rule] = {
     "second_factor": _signed_in,
     "prove": _signed_in,
     "alive": _signed_in,
+    "text_size": _signed_in,
     "sessions": _signed_in,
     "sessions_end": _my_sessions,
     "session_end": _my_sessions,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from django.conf import settings
 from django.urls import reverse
@@ -78,11 +79,20 @@ def page(request: HttpRequest) -> dict[str, Any]:
         if not access.REGISTRY[name].refuses(user)
     ]
     return base | {
+        "here": _here(request),
         "nav": nav,
         "my_offices": list(user.offices.all()[:3]),
         "unread_notices": unread,
         "session_ends": sessions.ends(request),
     }
+
+
+def _here(request: HttpRequest) -> str:
+    """The address of this page, to come back to; nothing of it when a visitor may have typed words."""
+    match = request.resolver_match
+    if match is None or request.method != "GET":
+        return ""
+    return request.path if all(isinstance(v, UUID) for v in match.kwargs.values()) else ""
 
 
 def _entry_of(name: str) -> str:

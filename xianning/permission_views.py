@@ -27,6 +27,7 @@ TITLES: dict[str, str] = {
     "second_factor": "我的账号：手机动态口令",
     "prove": "我的账号：再次验证身份",
     "alive": "我的账号：保持登录",
+    "text_size": "我的账号：大字号",
     "sessions": "我的账号：登录会话",
     "sessions_end": "我的账号：结束其他登录",
     "session_end": "我的账号：结束一处登录",

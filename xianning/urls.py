@@ -16,7 +16,7 @@ from xianning import (
     roster_views,
     views,
 )
-from xianning.accounts import password, proof, second_factor, sessions, setup, sign_in
+from xianning.accounts import password, proof, second_factor, sessions, setup, sign_in, text_size
 
 handler400 = "xianning.views.bad_request"
 handler403 = "xianning.views.forbidden"
@@ -37,6 +37,7 @@ urlpatterns = [
     path("account/password/", password.PasswordChange.as_view(), name="password_change"),
     path("account/second-factor/", second_factor.second_factor, name="second_factor"),
     path("account/proof/", proof.prove, name="prove"),
+    path("account/text-size/", text_size.text_size, name="text_size"),
     path("account/alive/", sessions.alive, name="alive"),
     path("account/sessions/", sessions.sessions, name="sessions"),
     path("account/sessions/end/", sessions.sessions_end, name="sessions_end"),

@@ -41,6 +41,7 @@ class User(Traced, AbstractUser):  # type: ignore[django-manager-missing]  # otp
     )
     must_change_password = models.BooleanField("首次登录须改密码", default=False)
     password_changed_at = models.DateTimeField("密码修改时间", default=timezone.now)
+    large_type = models.BooleanField("大字号", default=False)
     history = HistoricalRecords(excluded_fields=["password", "last_login"])
     _password: str | None  # Django's: what set_password was given, until it is saved
 
@@ -55,6 +56,7 @@ class User(Traced, AbstractUser):  # type: ignore[django-manager-missing]  # otp
         open = {
             "username", "full_name", "email", "password", "last_login", "is_superuser", "is_staff",
             "is_active", "date_joined", "must_change_password", "password_changed_at",
+            "large_type",
         }  # fmt: skip
 
     def __str__(self) -> str:
