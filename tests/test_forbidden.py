@@ -300,6 +300,8 @@ BULK_WRITERS = {
     "transfers/imports/writing.py take_back": "an import that ended nowhere or was undone: RETIREE and"
     " TRANSFER go with their histories as if never written, and the audit keeps how many and which",
     "transfers/limit_views.py write": "STEPLIMIT, one row: the deletion is in its history",
+    "transfers/models/cases.py Transfer.mark_card": "TRANSFER: a column that follows from the card,"
+    " whose own row has its history",
     "transfers/models/retirees.py NameGram.rewrite": "an index of names, made from the person",
     "transfers/reminders.py remind": "notices of a morning; nobody has changed anything",
     "transfers/subject.py _blank_person": "erasure by law: the history must not keep what is erased",

@@ -15,7 +15,7 @@ from enterprises.models import Enterprise
 from tests.factories import make_transfer, staff_of
 from transfers import waterfall, workflow
 from transfers.models import StepEvent, Transfer
-from transfers.waterfall import STAGES
+from transfers.stages import STAGES
 from xianning import demo, walk
 
 if TYPE_CHECKING:

@@ -17,11 +17,12 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET, require_POST
 
 from enterprises.models import Enterprise
-from transfers import casefile, waterfall, waterfall_views, workflow
+from transfers import casefile, waterfall_views, workflow
 from transfers.forms import OpenForm, RevealForm, SearchForm
 from transfers.models import Retiree, Scan, Transfer, TransferStep
 from transfers.papers import PAPERS, piled
 from transfers.retiree_form import RetireeForm
+from transfers.stages import STAGES
 from transfers.workflow import STEPS
 from xianning import access, accounts, audit, privacy, vault, watch
 from xianning.access import user_of
@@ -140,7 +141,7 @@ def _is_narrowed(request: HttpRequest, words: str) -> bool:
 
 def _missing(request: HttpRequest) -> str:
     """At which stage of the reconciliation the people of the list are missing, in words."""
-    stage = waterfall.STAGES.get(request.GET.get("missing", ""))
+    stage = STAGES.get(request.GET.get("missing", ""))
     day = request.GET.get("on", "")
     return f"{stage.missing}{f'（截至 {day}）' if day else ''}" if stage else ""
 

@@ -1,70 +1,29 @@
 """Does the sum close: 列入名单 → 申报 → 核定 → 签字 → 档案 → 报到 → 联系卡 → 组织关系, on any day.
 
-A person has reached a stage when its act and those of all stages before it are done. Steps 4, 5
-and 6 open together after 3, so that each of their lines is measured against the signed form. What
-is reached and what is missing of a stage add up to the stage before it, by construction.
-
-Now is read from the step rows; a past day from the events, which are never changed: an act stands
-on that day when it was done by then and nothing by then undid it.
+Now is read from `Transfer.reached`, which the writers of steps and cards keep; a past day from the
+events, which are never changed: an act stands on that day when it was done by then and nothing by
+then undid it.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any
 
-from django.db.models import CharField, Count, Exists, OuterRef, Q, QuerySet, Sum
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Sum
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from communities.models import ContactCard
 from enterprises.models import Enterprise
 from transfers.models import StepEvent, Transfer, TransferStep
-from transfers.workflow import (
-    ARCHIVES,
-    COMMUNITY,
-    CONFIRM,
-    DECLARE,
-    LETTER,
-    PARTY,
-    STEPS,
-    VERIFY,
-    after,
-    before,
-)  # fmt: skip
+from transfers.stages import BIT, CARD, MEMBER, STAGES
+from transfers.workflow import CONFIRM, LETTER, STEPS, after, before
 from xianning import access
 from xianning.workdays import ONE
 
 Verb = StepEvent.Verb
-CARD = "card"
-
-
-@dataclass(frozen=True)
-class Stage:
-    """One bar: the act that is done, and the stage of which it is a part."""
-
-    key: str
-    title: str
-    missing: str
-    article: str
-    of: str = ""  # the stage before; nothing: all cases
-
-
-STAGES: dict[str, Stage] = {
-    stage.key: stage
-    for stage in (
-        Stage(DECLARE, "已申报", "已登记未申报", "第六条第2项"),
-        Stage(VERIFY, "已核定待遇", "已申报未核定", "第六条第2项", DECLARE),
-        Stage(CONFIRM, "已签字盖章", "已核定未签字", "第六条第3项", VERIFY),
-        Stage(ARCHIVES, "档案已接收", "已签字档案未接收", "第六条第4项", CONFIRM),
-        Stage(COMMUNITY, "已报到", "已签字未报到", "第六条第5项", CONFIRM),
-        Stage(CARD, "已发联系卡", "已报到未发卡", "第六条第5项", COMMUNITY),
-        Stage("member", "其中党员", "其中非党员", "第六条第6项", CONFIRM),
-        Stage(PARTY, "组织关系转入", "党员组织关系未转入", "第六条第6项", "member"),
-    )
-}
-MEMBER = "member"
 
 
 def cases_on(rows: QuerySet[Transfer], on: date | None) -> QuerySet[Transfer]:
@@ -78,6 +37,8 @@ def cases_on(rows: QuerySet[Transfer], on: date | None) -> QuerySet[Transfer]:
 def reached(key: str, on: date | None) -> Q:
     """Cases that had reached the stage KEY at the end of ON (None: now)."""
     stage = STAGES[key]
+    if on is None:
+        return Q(Exact(F("reached").bitand(BIT[key]), BIT[key]))
     here = _stands(key, on)
     return here & reached(stage.of, on) if stage.of else here
 
@@ -85,25 +46,19 @@ def reached(key: str, on: date | None) -> Q:
 def missing(key: str, on: date | None) -> Q:
     """Cases that had reached the stage before KEY, and not KEY."""
     before_it = STAGES[key].of
-    not_here = ~_stands(key, on)
+    not_here = ~reached(key, None) if on is None else ~_stands(key, on)
     return not_here & reached(before_it, on) if before_it else not_here
 
 
-def _stands(key: str, on: date | None) -> Q:
+def _stands(key: str, on: date) -> Q:
+    """Cases for which the act KEY stood at the end of ON, whatever stood before it."""
     if key == MEMBER:
         rows = TransferStep.objects.filter(transfer=OuterRef("pk"), step=LETTER)
         return Q(Exists(rows.exclude(state=TransferStep.State.SKIPPED)))
     if key == CARD:
         cards = ContactCard.objects.filter(reception__transfer=OuterRef("pk"))
-        if on is None:
-            return Q(Exists(cards.filter(voided_on=None)))
         valid = Q(voided_on=None) | Q(voided_on__gt=on)
         return Q(Exists(cards.filter(valid, issued_on__lte=on)))
-    if on is None:
-        done = TransferStep.objects.filter(
-            transfer=OuterRef("pk"), step=key, state=TransferStep.State.DONE
-        )
-        return Q(Exists(done))
     events = StepEvent.objects.filter(at__lt=_end(on))
     undone = events.filter(_undoes(key), transfer=OuterRef("transfer"), pk__gt=OuterRef("pk"))
     acts = events.filter(transfer=OuterRef("pk"), step=key, verb=Verb.COMPLETE)
@@ -139,8 +94,17 @@ RECEIVED_BY = Coalesce("declared_community_id", "community_id", output_field=Cha
 
 def totals(rows: QuerySet[Transfer], on: date | None) -> dict[str, int]:
     """How many of ROWS had reached each stage; `filed` holds all of them."""
-    found = cases_on(rows, on).aggregate(filed=Count("pk"), **_counts(on))
-    return {key.removeprefix("n_"): count for key, count in found.items()}
+    rows = cases_on(rows, on)
+    if on is not None:
+        found = rows.aggregate(filed=Count("pk"), **_counts(on))
+        return {key.removeprefix("n_"): count for key, count in found.items()}
+    # One pass, and the few combinations that exist added up here.
+    sums = dict.fromkeys(("filed", *STAGES), 0)
+    for bits, count in rows.order_by().values_list("reached").annotate(n=Count("pk")):
+        sums["filed"] += count
+        for key in STAGES:
+            sums[key] += count if bits & BIT[key] else 0
+    return sums
 
 
 def by_division(

@@ -18,7 +18,8 @@ from communities.models import Area
 from enterprises.models import Enterprise
 from transfers import waterfall
 from transfers.models import Transfer
-from transfers.waterfall import DIVISIONS, STAGES, Stage
+from transfers.stages import STAGES, Stage
+from transfers.waterfall import DIVISIONS
 from xianning import access
 from xianning.access import user_of
 

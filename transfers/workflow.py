@@ -22,11 +22,11 @@ from django.utils import timezone
 from archives.forms import AcceptFileForm, DeliverForm
 from archives.models import PersonnelFile
 from communities.forms import CheckInForm
-from communities.models import Area, Reception
+from communities.models import Area, ContactCard, Reception
 from enterprises.models import Enterprise
 from party.forms import AcceptMemberForm, LetterForm
 from party.models import PartyMove
-from transfers import deadlines
+from transfers import deadlines, stages
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
 from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
@@ -271,7 +271,16 @@ def _finish(case: Transfer, rows: dict[str, TransferStep], reason: str) -> None:
     if case.state != state:
         case.state, case.closed_at = state, timezone.now() if over else None
     case.__dict__["_change_reason"] = reason
+    case.reached = _reached(case, rows)
     case.save()
+
+
+def _reached(case: Transfer, rows: dict[str, TransferStep]) -> int:
+    """The stages that follow from the rows, and from the card of who checked in."""
+    has_card = rows[COMMUNITY].state == State.DONE and (
+        ContactCard.objects.filter(reception__transfer=case, voided_on=None).exists()
+    )
+    return stages.bits({key: row.state for key, row in rows.items()}, has_card=has_card)
 
 
 def _mark_done(row: TransferStep, by: User, office: Office | None) -> None:
@@ -372,6 +381,7 @@ def begin(
     now = timezone.now()
     year, county = timezone.localdate().year, access.prefix(enterprise.county_id)
     beginnings: dict[tuple[bool, ...], list[TransferStep]] = {}
+    reached: dict[tuple[bool, ...], int] = {}
     filed = 0
     rows: list[tuple[Any, ...]] = []
     events: list[tuple[Any, ...]] = []
@@ -383,7 +393,10 @@ def begin(
         kind = (is_filed, *(step.unless(case) is None for step in STEPS.values()))
         if kind not in beginnings:
             beginnings[kind] = _beginning(case, by, office, declare=is_filed)
+            states = {row.step: row.state for row in beginnings[kind]}
+            reached[kind] = stages.bits(states, has_card=False)
         rows += [_row_values(case, row) for row in beginnings[kind]]
+        case.reached = reached[kind]
         deeds = ((ENTERPRISE, Verb.START), (DECLARE, Verb.COMPLETE))[: 2 if is_filed else 1]
         events += [
             (new_id(), case.pk, step, verb, by.pk, office_id, now, "", "", "")

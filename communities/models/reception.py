@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
@@ -153,6 +153,12 @@ class ContactCard(Record):
     @property
     def is_valid(self) -> bool:
         return self.voided_on is None and self.reception.is_active
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """The case keeps whether its person has a card, for the sums of 对账."""
+        super().save(*args, **kwargs)
+        entry = self.reception
+        entry.transfer.mark_card(has_card=entry.cards.filter(voided_on=None).exists())
 
     def void(self, on: date) -> None:
         self.voided_on = on

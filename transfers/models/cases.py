@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 from django.db import models
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 from django.db.models.functions import Coalesce
+from django.db.models.lookups import Exact
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.functional import cached_property
@@ -18,6 +19,7 @@ from transfers.choices import (
     ReturnReason,
 )
 from transfers.models.retirees import NameGram, Retiree
+from transfers.stages import ALL, BIT, CARD
 from xianning import access, standards
 from xianning.models import Record
 from xianning.privacy import blind_index, blind_indexes
@@ -111,6 +113,9 @@ class Transfer(Record):
         verbose_name="移交时的长期居住地", db_index=False,
     )  # fmt: skip
     state = models.CharField("状态", max_length=6, choices=State, default=State.OPEN)
+    # Which stages of the hand-over were reached (`stages.BIT`): for sums over a million cases. It
+    # follows from the steps and the card, and is written by those who write them.
+    reached = models.PositiveSmallIntegerField(default=0, db_default=0, editable=False)
     form_version = models.PositiveSmallIntegerField("表格版本", default=1)
     treatment_verified_on = models.DateField("待遇核定日期", null=True, blank=True)
     treatment_document = models.CharField("待遇核定文号", max_length=60, blank=True)
@@ -127,6 +132,7 @@ class Transfer(Record):
     closed_at = models.DateTimeField("办结时间", null=True, blank=True)
     # A history is read by its case: indexes of the other columns would only slow the writing.
     history = HistoricalRecords(
+        excluded_fields=["reached"],
         no_db_index=[
             "number", "retiree", "enterprise", "authority", "community", "archive_area", "party_area",
             "batch", "filed_by", "declared_community", "declared_party_area",
@@ -171,6 +177,7 @@ class Transfer(Record):
             "party_area", "state", "form_version", "treatment_verified_on",
             "treatment_document", "pension_from", "pension_agency", "batch", "filed_at",
             "filed_by", "closed_at", "declared_community", "declared_party_area",
+            "reached",
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -216,6 +223,15 @@ class Transfer(Record):
         party_area = self.declared_party_area_id if moved else self.party_area_id
         receivers = f"{community}|{party_area}"
         return blind_index(self.retiree.fingerprint() + receivers, "form")
+
+    def mark_card(self, *, has_card: bool) -> None:
+        """The card was issued or voided (`ContactCard.save`): `reached` says so for who checked in."""
+        rows = Transfer.objects.filter(pk=self.pk)
+        if has_card:
+            checked_in = Exact(F("reached").bitand(BIT["community"]), BIT["community"])
+            rows.filter(checked_in).update(reached=F("reached").bitor(BIT[CARD]))
+        else:
+            rows.update(reached=F("reached").bitand(ALL - BIT[CARD]))
 
     def record_treatment(
         self, *, by: User, verified_on: date, document: str, pension_from: date
