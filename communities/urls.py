@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from communities import check_in_views, event_views, rehandover_views, views
+from communities import check_in_views, event_views, fund_views, rehandover_views, views
 
 app_name = "communities"
 urlpatterns = [
@@ -25,6 +25,10 @@ urlpatterns = [
     path("rehandovers/<uuid:pk>/accept/", rehandover_views.accept, name="rehandover_accept"),
     path("rehandovers/<uuid:pk>/refuse/", rehandover_views.refuse, name="rehandover_refuse"),
     path("rehandovers/<uuid:pk>/withdraw/", rehandover_views.withdraw, name="rehandover_withdraw"),
+    path("funds/", fund_views.figures, name="funds"),
+    path("funds/sheets/<uuid:pk>/", fund_views.sheet, name="fund_sheet"),
+    path("funds/<str:code>/standard/", fund_views.standard, name="fund_standard"),
+    path("funds/<str:code>/fix/", fund_views.fix, name="fund_fix"),
     path("cards/check/", views.card_check, name="card_check"),
     path("cards/print/", views.card_paper, name="card_paper"),
 ]

@@ -240,7 +240,8 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     tables = {
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
         "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES,
-        "rehandover": matrix.REHANDOVER_SEES, "rights": matrix.RIGHTS_SEES,
+        "rehandover": matrix.REHANDOVER_SEES, "fund_sheet": matrix.FUND_SHEET_SEES,
+        "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,
         "signed": matrix.SIGNED_SEES, "sheet": matrix.SHEET_SEES,

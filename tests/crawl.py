@@ -18,7 +18,7 @@ from archives.models import FileLoan
 from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
-from communities.models import LifeEvent
+from communities.models import FundSheet, LifeEvent
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -65,6 +65,7 @@ class Things:
     loan: uuid.UUID
     life: uuid.UUID
     onward: uuid.UUID
+    budget: uuid.UUID
     committee: uuid.UUID
     introduction: uuid.UUID
 
@@ -118,6 +119,7 @@ class Things:
             "records": records.begin(case.enterprise, by=clerk),
             "life": LifeEvent.objects.filter(transfer=case).first(),
             "onward": case.rehandovers.first(),
+            "budget": FundSheet.objects.first(),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
             "committee": PartyOrganization.objects.create(
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
@@ -160,6 +162,9 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "communities:check_in": [("$case",)],
     "communities:event": [("$life",)],
     "communities:rehandover": [("$onward",)],
+    "communities:fund_sheet": [("$budget",)],
+    "communities:fund_fix": [("421202000000",), ("421281000000",)],
+    "communities:fund_standard": [("421202000000",), ("421281000000",)],
     "communities:rehandover_propose": [("$case",)],
     "communities:rehandover_accept": [("$onward",)],
     "communities:rehandover_refuse": [("$onward",)],
@@ -227,6 +232,8 @@ QUERIES: dict[str, list[str]] = {
     "communities:check_in": ["version=1", "version=9"],
     "communities:events": ["state=open", "state=late", "state=over", "state=corrected", "kind=died",
                            "after=$high"],
+    "communities:funds": ["in=421202000000", "in=421202001000", "in=421281000000", "on=2026-01-05",
+                          "after=$high"],
     "communities:rehandovers": ["state=open", "way=in", "way=out&state=refused", "way=x",
                                 "after=$high"],
     "communities:card_check": ["number=AAAA-BBBB-CCCC"],

@@ -259,6 +259,17 @@ LIFE_SEES = {
 }
 # The community that gives and the one that is to receive, and the street above both.
 REHANDOVER_SEES = {"own": _of("community", "street", "community_next")}
+# A division is planned for by those who serve it or one above it.
+_PLANNERS = _of("sasac", "hr", "auditor")
+FUNDS_SEES = {
+    "city": _PLANNERS,
+    "xianan": _PLANNERS | {"sasac_child", "hr_child"},
+    "chibi": _PLANNERS | {"sasac_county", "hr_county", "auditor_county"},
+    "street": _PLANNERS | {"sasac_child", "hr_child", "street"},
+}
+FUND_SHEET_SEES = {"xianan": FUNDS_SEES["xianan"]}
+FUNDS_SETS = {"city": _of("sasac"), "xianan": _of("sasac_child"), "chibi": _of("sasac_county"),
+              "street": frozenset[str]()}  # fmt: skip
 _LENDABLE = ("own_archives", "own_done", "county_done")  # underway, lent, in its place
 _CATALOGUES = ("own_open", "own_archives", "next_open", "sibling_open")
 DELIVERY_ACTS = {key: _of(*who.split()) for key, who in _BATCH_DEEDS.items()}
@@ -400,6 +411,14 @@ ROWS: dict[str, Row] = {
                                      LIFE_SEES, sends=payloads.event_correction),
     "communities:event_answer_many": Row("第十条", _of("hr", "medical"), "POST", "life_event",
                                          LIFE_SEES, sends=payloads.event_answers, in_body=True),
+    # 工作经费纳入同级财政预算: who plans and who checks; each SASAC sets the standard of its own level
+    "communities:funds": Row("第三条", _of("sasac", "hr", "street", "auditor")),
+    "communities:fund_sheet": Row("第三条", _of("sasac", "hr", "street", "auditor"), "GET",
+                                  "fund_sheet", FUND_SHEET_SEES),
+    "communities:fund_fix": Row("第三条", _of("sasac", "hr", "street", "auditor"), "POST", "division",
+                                FUNDS_SEES, sends=payloads.fund_day),
+    "communities:fund_standard": Row("第三条", _SASAC, "POST", "division", FUNDS_SEES,
+                                     acts=FUNDS_SETS, sends=payloads.fund_standard),
     "communities:rehandovers": Row("第十条", _of("street", "community")),
     "communities:rehandover": Row("第十条", _of("street", "community"), "GET", "rehandover",
                                   REHANDOVER_SEES),

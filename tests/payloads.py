@@ -323,6 +323,14 @@ def event_correction(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"why": "报错了人"}
 
 
+def fund_day(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"day": timezone.localdate().isoformat()}
+
+
+def fund_standard(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"amount": "120.50", "first": "2026", "last": "2027", "source": "本地规定（测试）"}
+
+
 def rehandover(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"community": demo.WANNIAN, "moved_on": timezone.localdate(), "card": "reissue",
             "party": "follow"}  # fmt: skip

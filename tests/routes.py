@@ -48,6 +48,8 @@ PUBLIC_CODES = {
     "archives:records_deed name": ("remind", "one of the deeds on a list"),
     "archives:batch_paper name": ("note", "one of the papers of a batch"),
     "archives:deed name": ("remind", "one of the deeds on a batch"),
+    "communities:fund_fix code": ("421202001000", "statistical code of a division"),
+    "communities:fund_standard code": ("421202001000", "statistical code of a division"),
     "communities:area_edit pk": ("421202001005", "statistical code of a division"),
     "roster name": ("transfers", "one of the lists named in rosters.py"),
     "roster_export name": ("transfers", "one of the lists named in rosters.py"),
@@ -75,7 +77,7 @@ def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
     from archives import records
     from archives.models import FileLoan
-    from communities import events, rehandovers
+    from communities import events, funds, rehandovers
     from communities.models import Area
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
@@ -124,6 +126,9 @@ def some_objects() -> dict[str, Any]:
             community=Area.objects.get(pk=demo.WANNIAN), moved_on=timezone.localdate(),
         ),
         "communities/rehandovers/new/": done,
+        "communities/funds/sheets/": funds.fix(
+            Area.objects.get(pk=demo.XIANAN), by=clerk, day=timezone.localdate()
+        ),
         "enterprises/": enterprise_of("qiye"),
         "jobs/": Job.objects.create(kind="export", title="导出", owner=clerk, state="failed"),
         "notices/": Notice.objects.filter(role="hr", area_id="421200000000").first(),

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
+
 from django.utils import timezone
 
-from communities import events, rehandovers
+from communities import events, funds, rehandovers
 from communities.models import Area
 from tests.factories import make_transfer
 from tests.stops import Stop, answer, press, tick_all
@@ -74,4 +76,23 @@ def pages_of_the_rehandovers() -> list[Stop]:
                  press("不接收，退回移出社区"))),
         Stop("shequ_wannian", "communities:rehandover", (open_.pk,),
              also="communities:rehandover_accept", do=(press("由本社区管理服务"),)),
+    ]  # fmt: skip
+
+
+def pages_of_the_funds() -> list[Stop]:
+    """A county without a standard, a city with one, and a sheet that was kept."""
+    gzw = User.objects.get(username="gzw")
+    city, xianan = (Area.objects.get(pk=code) for code in (demo.CITY, demo.XIANAN))
+    make_transfer(at="done")
+    funds.set_standard(city, by=gzw, years=[2025, 2026], amount=Decimal("120.50"),
+                       source="本地规定（测试）")  # fmt: skip
+    sheet = funds.fix(xianan, by=gzw, day=timezone.localdate())
+    return [
+        Stop("gzw", "communities:funds"),
+        Stop("jiedao", "communities:funds"),
+        Stop("gzw", "communities:funds", do=(press("设定标准"),), status=422,
+             also="communities:fund_standard"),
+        Stop("gzw", "communities:fund_sheet", (sheet.pk,)),
+        Stop("gzw_xianan", "communities:funds", do=(press("定稿，留存此表"),),
+             also="communities:fund_fix"),
     ]  # fmt: skip

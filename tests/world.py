@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from archives import records
 from archives.models import FileLoan
-from communities import events, rehandovers
+from communities import events, funds, rehandovers
 from communities.models import Area
 from enterprises.models import Enterprise
 from party.models import PartyMove
@@ -208,6 +208,7 @@ def build(world: World) -> None:
     _build_loans(world)
     _build_events(world)
     _build_rehandovers(world)
+    _build_funds(world)
     _build_letters(world)
     _build_party(world)
     _build_work(world)
@@ -362,6 +363,17 @@ def _build_rehandovers(world: World) -> None:
             moved_on=timezone.localdate(),
         )
     }
+
+
+def _build_funds(world: World) -> None:
+    """工作经费: a budget sheet of 咸安区 that was kept, and divisions by their codes."""
+    xianan = Area.objects.get(pk=demo.XIANAN)
+    sheet = funds.fix(xianan, by=world.users["sasac_child"], day=timezone.localdate())
+    world.objects["fund_sheet"] = {"xianan": sheet}
+    world.objects["division"] = {
+        "city": demo.CITY, "xianan": demo.XIANAN, "chibi": demo.CHIBI,
+        "street": f"{demo.GUIHUA[:9]}000",
+    }  # fmt: skip
 
 
 def _build_loans(world: World) -> None:

@@ -229,6 +229,7 @@ _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
 _records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
+_planners = _roles("sasac", "hr", "street", "auditor")
 _communities = _roles("community", "street")
 _events = _roles("community", "street", "hr", "medical")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
@@ -287,6 +288,10 @@ REGISTRY: dict[str, Rule] = {
     "communities:events": _events,
     "communities:event": _events,
     "communities:event_report": _roles("community", "street"),
+    "communities:funds": _planners,
+    "communities:fund_sheet": _planners,
+    "communities:fund_fix": _planners,
+    "communities:fund_standard": _roles("sasac"),
     "communities:rehandovers": _communities,
     "communities:rehandover": _communities,
     "communities:rehandover_propose": _communities,

@@ -96,6 +96,8 @@ ACTIONS: dict[str, str] = {
     "event_report": "上报状态变动",
     "event_acknowledge": "签收状态变动",
     "event_correct": "更正状态变动",
+    "fund_standard": "设定经费人均标准",
+    "fund_sheet": "经费测算表定稿",
     "rehandover_propose": "提出转交其他社区",
     "rehandover_accept": "接收其他社区转交的人员",
     "rehandover_refuse": "不接收其他社区转交的人员",

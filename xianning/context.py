@@ -39,6 +39,7 @@ _NAV = (
     ("其他档案", "archives:records"),
     ("国企名单", "enterprises:list"),
     ("对账", "transfers:waterfall"),
+    ("经费测算", "communities:funds"),
     ("办理期限", "transfers:limits"),
     ("介绍信", "party:letters"),
     ("党组织", "party:organizations"),
@@ -108,6 +109,8 @@ def _entry_of(name: str) -> str:
         return "archives:records"
     if name.startswith(("communities:event", "communities:rehandover")):
         return "communities:events"
+    if name.startswith("communities:fund"):
+        return "communities:funds"
     section = name.split(":")[0]
     if section == "communities":
         return "communities:areas" if name.startswith("communities:area") else "communities:desk"

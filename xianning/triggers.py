@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import connection as default_connection
 from django.db import connections
@@ -25,6 +26,7 @@ ACCESS_DAYS = 3 * 366  # 个人信息保护法 第五十六条: records of proce
 NO_CHANGE = "审计记录只能追加，不能更改。"
 NO_DELETE = "审计记录未到期，不能删除。"
 NO_TRUNCATE = "审计记录不能清空。"
+NO_NEW_FIGURES = "已定稿的经费测算表不能更改或删除。"
 NO_SECOND_ROLE = "系统、安全、审计管理员和审计人员不得兼任其他职责。"
 
 
@@ -55,6 +57,7 @@ def table_of_triggers() -> list[Trigger]:
     events, seals, log, members, offices = (
         model._meta.db_table for model in (AuditEvent, AuditSeal, AccessLog, Membership, Office)
     )
+    sheets = apps.get_model("communities", "FundSheet")._meta.db_table
     stays = [f.column for f in AuditEvent._meta.local_concrete_fields if f.name != "seal"]
     same = " OR ".join(f'NEW."{name}" {{differs}} OLD."{name}"' for name in stays)
     apart = ", ".join(f"'{slug}'" for slug in sorted(APART))
@@ -93,6 +96,8 @@ def table_of_triggers() -> list[Trigger]:
             "access_log_delete", log, "DELETE", NO_DELETE, f"OLD.at >= {{ago:{ACCESS_DAYS}}}"
         ),
         Trigger("access_log_truncate", log, "TRUNCATE", NO_TRUNCATE, only="postgresql"),
+        Trigger("fund_sheet_update", sheets, "UPDATE", NO_NEW_FIGURES),
+        Trigger("fund_sheet_delete", sheets, "DELETE", NO_NEW_FIGURES),
         Trigger("one_role_insert", members, "INSERT", NO_SECOND_ROLE, conflict, lock),
         Trigger("one_role_update", members, "UPDATE", NO_SECOND_ROLE, conflict, lock),
     ]  # fmt: skip

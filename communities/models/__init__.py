@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from communities.models.divisions import Area, AreaQuerySet
 from communities.models.events import EventReceipt, LifeEvent
+from communities.models.funds import FundSheet, FundStandard
 from communities.models.management import Management, Rehandover
 from communities.models.reception import (
     CARD_LETTERS,
@@ -14,6 +15,6 @@ from communities.models.reception import (
 )
 
 __all__ = [
-    "CARD_LETTERS", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "LifeEvent", "Management",
-    "Reception", "ReceptionQuerySet", "Rehandover", "new_card_number",
+    "CARD_LETTERS", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "FundSheet", "FundStandard",
+    "LifeEvent", "Management", "Reception", "ReceptionQuerySet", "Rehandover", "new_card_number",
 ]  # fmt: skip

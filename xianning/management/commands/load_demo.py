@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 from django.core.management import call_command
@@ -11,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from archives import batches, records
-from communities import events, rehandovers
+from communities import events, funds, rehandovers
 from communities.directory import Directory
-from communities.models import Area, LifeEvent, Reception, Rehandover
+from communities.models import Area, FundSheet, LifeEvent, Reception, Rehandover
 from enterprises.models import Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
@@ -62,6 +63,7 @@ class Command(BaseCommand):
             self._records(users, enterprises[0])
             self._events(users)
             self._rehandovers(users)
+            self._funds(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
         code = standards.make_credit_code(row.code)
@@ -261,6 +263,16 @@ class Command(BaseCommand):
                 rehandovers.refuse(
                     onward, by=taker, refusal="unreachable", why="电话三次无人接听。"
                 )
+
+    def _funds(self, users: dict[str, User]) -> None:
+        """A standard of the city, which is made up, and a sheet that was kept."""
+        if FundSheet.objects.exists():
+            return
+        city, xianan = (Area.objects.get(pk=code) for code in (demo.CITY, demo.XIANAN))
+        today = timezone.localdate()
+        funds.set_standard(city, by=users["gzw"], years=range(today.year - 1, today.year + 2),
+                           amount=Decimal("120"), source="演示数据，不是真实标准")  # fmt: skip
+        funds.fix(xianan, by=users["gzw"], day=today.replace(day=1) - timedelta(days=1))
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}
