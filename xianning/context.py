@@ -31,6 +31,7 @@ class NavItem:
 _NAV = (
     ("待办", "home"),
     ("社区报到", "communities:desk"),
+    ("管理台账", "communities:ledger"),
     ("状态变动", "communities:events"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
@@ -96,8 +97,9 @@ def _entry_of(name: str) -> str:
         return "transfers:import_list"
     if name.startswith("archives:record"):
         return "archives:records"
-    if name.startswith("communities:event"):
-        return "communities:events"
+    for entry in ("communities:ledger", "communities:events"):
+        if name.startswith(entry.removesuffix("s")):
+            return entry
     section = name.split(":")[0]
     if section == "communities":
         return "communities:areas" if name.startswith("communities:area") else "communities:desk"

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from communities.models.divisions import Area, AreaQuerySet
 from communities.models.events import EventReceipt, LifeEvent
+from communities.models.ledger import SavedView, SavedViewQuerySet
 from communities.models.reception import (
     CARD_LETTERS,
+    VERIFIED_FOR,
     ContactCard,
     Reception,
     ReceptionQuerySet,
@@ -13,6 +15,7 @@ from communities.models.reception import (
 )
 
 __all__ = [
-    "CARD_LETTERS", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "LifeEvent", "Reception",
-    "ReceptionQuerySet", "new_card_number",
+    "CARD_LETTERS", "VERIFIED_FOR", "Area", "AreaQuerySet", "ContactCard", "EventReceipt",
+    "LifeEvent", "Reception", "ReceptionQuerySet", "SavedView", "SavedViewQuerySet",
+    "new_card_number",
 ]  # fmt: skip
