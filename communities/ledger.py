@@ -98,6 +98,8 @@ def why_not_change(entry: Reception, user: User) -> str | None:
     """Why USER cannot change this entry, as a sentence; None when he can."""
     if not access.scope(user).may_act("community", area=entry.community_id):
         return f"台账由{entry.community.full_name}登记和更改（第六条第5项）。"
+    if entry.transfer.retiree.erased_at:
+        return "此人的个人信息已依法删除，台账不能再更改。"
     if not entry.is_active:
         return "此人已不在本社区管理，台账不能再更改。"
     return None

@@ -27,7 +27,7 @@ from transfers.choices import Residence
 from transfers.forms import SearchForm
 from transfers.refusal import Refused
 from transfers.views import shown_words
-from xianning import access, privacy, standards
+from xianning import access, audit, privacy, standards
 from xianning.access import user_of
 from xianning.pages import keyset
 
@@ -156,7 +156,9 @@ def ledger_view_save(request: HttpRequest) -> HttpResponse:
     view.query, view.columns = wanted.query, chosen
     try:
         with transaction.atomic():
+            known_before = not view._state.adding
             view.save()
+            audit.write("changed" if known_before else "created", object=view)
     except IntegrityError:  # pressed twice at the same moment
         view = known.get(name=name)
     messages.success(request, f"视图“{name}”已保存。")
@@ -167,7 +169,9 @@ def ledger_view_save(request: HttpRequest) -> HttpResponse:
 def ledger_view_drop(request: HttpRequest, pk: UUID) -> HttpResponse:
     """Forget one of my views."""
     view = get_object_or_404(SavedView.objects.visible_to(user_of(request)), pk=pk)
-    view.delete()
+    with transaction.atomic():
+        audit.write("deleted", object=view)
+        view.delete()
     messages.success(request, f"视图“{view.name}”已删去。")
     return redirect("communities:ledger")
 

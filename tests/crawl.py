@@ -18,7 +18,7 @@ from archives.models import FileLoan
 from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
-from communities.models import LifeEvent
+from communities.models import LifeEvent, Reception, SavedView
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -64,6 +64,8 @@ class Things:
     records: uuid.UUID
     loan: uuid.UUID
     life: uuid.UUID
+    entry: uuid.UUID
+    view: uuid.UUID
     committee: uuid.UUID
     introduction: uuid.UUID
 
@@ -116,6 +118,8 @@ class Things:
             ),
             "records": records.begin(case.enterprise, by=clerk),
             "life": LifeEvent.objects.filter(transfer=case).first(),
+            "entry": Reception.objects.filter(transfer=case).first(),
+            "view": SavedView.objects.create(user=clerk, name=str(case.pk)[:30]),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
             "committee": PartyOrganization.objects.create(
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
@@ -156,6 +160,9 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:import_detail": [("$batch",)],
     "transfers:import_columns": [("$batch",)],
     "communities:check_in": [("$case",)],
+    "communities:ledger_entry": [("$entry",)],
+    "communities:ledger_change": [("$entry",)],
+    "communities:ledger_view_drop": [("$view",)],
     "communities:event": [("$life",)],
     "communities:event_report": [("$case",)],
     "communities:event_acknowledge": [("$life",)],
@@ -218,6 +225,12 @@ QUERIES: dict[str, list[str]] = {
     "communities:card_paper": ["after=$high"],
     "communities:desk": ["after=$high"],
     "communities:check_in": ["version=1", "version=9"],
+    "communities:ledger": [
+        "state=active", "state=closed", "state=stale", "group=ill", "living=local", "member=yes",
+        "aged=80", "enterprise=$enterprise", "verified_before=2026-01-01", "sort=verified", "q=$word",
+        "q=$number", "col=姓名&col=公民身份号码&col=家庭住址&col=本人电话", "community=421202001005",
+        "after=$high", "before=$low",
+    ],
     "communities:events": ["state=open", "state=late", "state=over", "state=corrected", "kind=died",
                            "after=$high"],
     "communities:card_check": ["number=AAAA-BBBB-CCCC"],

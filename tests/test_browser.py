@@ -36,7 +36,7 @@ from tests.stops import (
     too_many_fields,
     unfold,
 )
-from tests.stops_community import pages_of_the_events
+from tests.stops_community import pages_of_the_events, pages_of_the_ledger
 from tests.stops_handovers import pages_of_the_handovers
 from tests.workbooks import FIRST_ROW, WUHAN50, as_shown, made_up_people, make_workbook, table
 from transfers import notice, workflow
@@ -667,6 +667,7 @@ def pages_of_the_keepers() -> list[Stop]:
 def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, Transfer]) -> None:
     stops = [
         *pages_for_anybody(), *pages_of_the_clerk(cases), *pages_of_the_receivers(cases),
+        *pages_of_the_ledger(),
         *pages_of_the_events(),  # before a keeper gives the community's worker a new password
         *pages_of_the_keepers(), *pages_of_the_handovers(cases),
     ]  # fmt: skip
