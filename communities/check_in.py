@@ -76,7 +76,8 @@ class Question:
             rows = rows.with_phone(self.text)
         else:
             rows = rows.named(self.text)
-        return rows.order_by("-pk")
+        # How each of them stands is told, too: read with the cases, not one by one.
+        return workflow.with_steps(rows).select_related("reception").order_by("-pk")
 
     def elsewhere(self) -> str | None:
         """Where somebody belongs whose form is in the hand, when it is no community of mine.
@@ -137,7 +138,7 @@ def standing(case: Transfer, user: User, version: int | None = None) -> Standing
 
 def _earlier(case: Transfer, row: TransferStep) -> str:
     """When and by whom somebody was checked in before."""
-    entry = Reception.objects.filter(transfer=case).first()
+    entry = getattr(case, "reception", None)
     when = timezone.localtime(row.done_at)
     number = f"，台账号 {entry.ledger_number}" if entry else ""
     return f"已于 {when:%Y-%m-%d %H:%M} 由{row.done_by}办理报到{number}，不用再办。"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from communities.ledger_filters import narrow
 from communities.models import Reception
 from xianning.roster import Column, Roster
 
@@ -47,15 +48,18 @@ LEDGER = Roster(
         Column("报到日期", "checked_in_on", 11, kind="date"),
         Column("联系卡号/发卡日期", _card, 15),
         Column("信息核实日期", "verified_on", 11, kind="date"),
+        Column("信息核实人", "verified_by", 8),
+        Column("最近认证日期", "transfer.retiree.certified_on", 11, kind="date"),
         Column("组织关系接收日期", _party, 11, kind="date"),
         Column("档案编号", "transfer.personnel_file.archive_number", 13),
-        Column("状态", lambda entry: "在管" if entry.is_active else "已撤回", 6),
+        Column("状态", lambda entry: "在管" if entry.is_active else "不在管", 6),
         Column("专管员", "officer", 8),
         Column("备注", "remarks", 8),
     ),
     rows=lambda user: Reception.objects.visible_to(user)
-    .select_related("transfer__retiree", "transfer__personnel_file")
+    .select_related("transfer__retiree", "transfer__personnel_file", "verified_by")
     .prefetch_related("cards", "transfer__party_moves"),
     roles=frozenset({"street", "community", "auditor", "sasac", "hr"}),
     signatures=("街道（乡镇）社区（盖章）：", "专管员：", "日期：　　年　　月　　日"),
+    narrow=narrow,
 )  # fmt: skip

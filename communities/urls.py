@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from django.urls import path
 
-from communities import check_in_views, event_views, fund_views, rehandover_views, views
+from communities import (
+    check_in_views,
+    event_views,
+    fund_views,
+    ledger_views,
+    rehandover_views,
+    views,
+)
 
 app_name = "communities"
 urlpatterns = [
@@ -13,6 +20,12 @@ urlpatterns = [
     path("areas/<str:pk>/", views.area_edit, name="area_edit"),
     path("check-in/", check_in_views.desk, name="desk"),
     path("check-in/<uuid:pk>/", check_in_views.person, name="check_in"),
+    path("ledger/", ledger_views.ledger_list, name="ledger"),
+    path("ledger/change/", ledger_views.ledger_bulk, name="ledger_bulk"),
+    path("ledger/views/", ledger_views.ledger_view_save, name="ledger_view_save"),
+    path("ledger/views/<uuid:pk>/drop/", ledger_views.ledger_view_drop, name="ledger_view_drop"),
+    path("ledger/<uuid:pk>/", ledger_views.ledger_entry, name="ledger_entry"),
+    path("ledger/<uuid:pk>/change/", ledger_views.ledger_change, name="ledger_change"),
     path("events/", event_views.event_list, name="events"),
     path("events/report/<uuid:pk>/", event_views.event_report, name="event_report"),
     path("events/answer/", event_views.event_answer_many, name="event_answer_many"),

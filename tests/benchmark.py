@@ -12,11 +12,8 @@ from __future__ import annotations
 import argparse
 import gc
 import os
-import random
 import statistics
-import sys
 import time
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -26,52 +23,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "xianning.settings")
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-CHUNK, REPEATS = 500, 60
-
-
-def build(people: int) -> float:
-    """Load PEOPLE made-up cases through the workflow's own start; seconds taken."""
-    from simple_history.utils import bulk_create_with_history
-
-    from communities.models import Area
-    from enterprises.models import Enterprise
-    from transfers import workflow
-    from transfers.models import NameGram, Retiree, Transfer
-    from xianning import demo, standards
-    from xianning.models import User
-
-    clerk = User.objects.get(username="qiye")
-    enterprise = Enterprise.objects.get(offices__users=clerk)
-    communities = list(Area.objects.receiving())
-    county = {c.pk: c.ancestor(Area.Level.COUNTY) for c in communities}
-    rng, began = random.Random(7), time.perf_counter()
-    for start in range(0, people, CHUNK):
-        cases, persons = [], []
-        for n in range(start, min(start + CHUNK, people)):
-            birth = date(1940 + n // 15_000, 1 + n // 1250 % 12, 1 + n // 45 % 28)
-            values = demo.person(rng, n, rng.choice(communities), "演示厂")
-            person = Retiree(
-                name=values["name"], sex="1", birth_date=birth, retired=date(2015, 1, 1),
-                id_number=standards.make_id_number(demo.REGION, birth, n % 450, "1"),
-                home_phone=values["home_phone"], home_address=values["home_address"],
-            )  # fmt: skip
-            person.set_index()
-            community = rng.choice(communities)
-            persons.append(person)
-            cases.append(
-                Transfer(
-                    retiree=person,
-                    enterprise=enterprise,
-                    filed_by=clerk,
-                    community=community,
-                    archive_area=county[community.pk],
-                )
-            )
-        bulk_create_with_history(persons, Retiree, batch_size=CHUNK, default_user=clerk)
-        NameGram.rewrite(persons)
-        workflow.start(cases, by=clerk)
-        print(f"\r{start + len(cases)} people", end="", file=sys.stderr)
-    return time.perf_counter() - began
+REPEATS = 60
 
 
 def timed(deed: Callable[[], Any]) -> tuple[float, float]:
@@ -156,10 +108,9 @@ def main() -> None:
     try:
         with open(os.devnull, "w") as quiet:
             call_command("load_demo", people=0, stdout=quiet)
-        seconds = build(options.people)
-        if connection.vendor == "postgresql":
-            with connection.cursor() as cursor:
-                cursor.execute("ANALYZE")
+        from xianning.bench import people
+
+        seconds = people.build(options.people)
         rate = options.people / seconds
         print(f"\n{connection.vendor}, {options.people} people, loaded at {rate:.0f} a second")
         gc.collect()  # as the server does after loading: see xianning/wsgi.py

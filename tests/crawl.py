@@ -18,7 +18,7 @@ from archives.models import FileLoan
 from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
-from communities.models import FundSheet, LifeEvent
+from communities.models import FundSheet, LifeEvent, Reception, SavedView
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -66,6 +66,8 @@ class Things:
     life: uuid.UUID
     onward: uuid.UUID
     budget: uuid.UUID
+    entry: uuid.UUID
+    view: uuid.UUID
     committee: uuid.UUID
     introduction: uuid.UUID
 
@@ -120,6 +122,8 @@ class Things:
             "life": LifeEvent.objects.filter(transfer=case).first(),
             "onward": case.rehandovers.first(),
             "budget": FundSheet.objects.first(),
+            "entry": Reception.objects.filter(transfer=case).first(),
+            "view": SavedView.objects.create(user=clerk, name=str(case.pk)[:30]),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
             "committee": PartyOrganization.objects.create(
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
@@ -160,6 +164,9 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:import_detail": [("$batch",)],
     "transfers:import_columns": [("$batch",)],
     "communities:check_in": [("$case",)],
+    "communities:ledger_entry": [("$entry",)],
+    "communities:ledger_change": [("$entry",)],
+    "communities:ledger_view_drop": [("$view",)],
     "communities:event": [("$life",)],
     "communities:rehandover": [("$onward",)],
     "communities:fund_sheet": [("$budget",)],
@@ -230,6 +237,12 @@ QUERIES: dict[str, list[str]] = {
     "communities:card_paper": ["after=$high"],
     "communities:desk": ["after=$high"],
     "communities:check_in": ["version=1", "version=9"],
+    "communities:ledger": [
+        "state=active", "state=closed", "state=stale", "group=ill", "living=local", "member=yes",
+        "aged=80", "enterprise=$enterprise", "verified_before=2026-01-01", "sort=verified", "q=$word",
+        "q=$number", "col=姓名&col=公民身份号码&col=家庭住址&col=本人电话", "community=421202001005",
+        "after=$high", "before=$low",
+    ],
     "communities:events": ["state=open", "state=late", "state=over", "state=corrected", "kind=died",
                            "after=$high"],
     "communities:funds": ["in=421202000000", "in=421202001000", "in=421281000000", "on=2026-01-05",

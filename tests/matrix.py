@@ -213,6 +213,8 @@ RIGHTS_ANSWERS = {"copy": SEES["own_done"], "erase": VERIFIES["own"],
 COPY_ASKED = dict.fromkeys(CASES, _N) | {"own_done": _of("clerk")}  # he recorded the request
 CONSENT_SEES = {"own_done": SEES["own_done"], "county_done": SEES["county_done"]}
 CARD_DESKS = {"own_done": _of("community", "street"), "county_done": _of("community_county")}
+# A view of the ledger is its owner's alone.
+VIEW_SEES = {"own": _of("community"), "street": _of("street"), "county": _of("community_county")}
 # 第六条第4项: a batch of files is its enterprise's alone until it is sent; its authority sees it.
 _OWN_BATCH = _of("clerk", "sasac", "auditor")
 DELIVERY_SEES = {
@@ -398,6 +400,18 @@ ROWS: dict[str, Row] = {
                                   CARD_DESKS, sends=payloads.cards, in_body=True),
     "communities:desk": Row("第六条第5项", _of("street", "community"), "GET POST",
                             sends=payloads.search, writes=False),
+    "communities:ledger": Row("第六条第5项", _of("street", "community"), "GET POST",
+                              sends=payloads.search, writes=False),
+    "communities:ledger_entry": Row("第六条第5项", _of("street", "community"), "GET", "entry",
+                                    CARD_DESKS),
+    "communities:ledger_change": Row("第六条第5项", _of("street", "community"), "GET POST", "entry",
+                                     CARD_DESKS, sends=payloads.ledger_change),
+    "communities:ledger_bulk": Row("第六条第5项", _of("street", "community"), "POST", "entry",
+                                   CARD_DESKS, sends=payloads.ledger_changes, in_body=True),
+    "communities:ledger_view_save": Row("第六条第5项", _of("street", "community"), "POST",
+                                        sends=payloads.ledger_view),
+    "communities:ledger_view_drop": Row("第六条第5项", _of("street", "community"), "POST", "view",
+                                        VIEW_SEES),
     # 第十条
     "communities:events": Row("第十条", _of("street", "community", "hr", "medical")),
     "communities:event": Row("第十条", _of("street", "community", "hr", "medical"), "GET",

@@ -307,6 +307,18 @@ def meaning_of_headings(_world: World, _actor: str, _key: str) -> dict[str, Any]
     return {column_views._name_of("手机1"): "home_phone"}
 
 
+def ledger_change(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"remarks": "走访核对", "confirmed": "1", "as_of": timezone.now().isoformat()}
+
+
+def ledger_changes(world: World, actor: str, key: str) -> dict[str, Any]:
+    return ledger_change(world, actor, key) | {"answered": "1", "entry": world.id_of("entry", key)}
+
+
+def ledger_view(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"name": "待核实", "address": "state=stale"}
+
+
 def event(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"kind": "uncertified", "happened_on": timezone.localdate(), "details": "未认证"}
 

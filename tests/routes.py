@@ -78,7 +78,7 @@ def some_objects() -> dict[str, Any]:
     from archives import records
     from archives.models import FileLoan
     from communities import events, funds, rehandovers
-    from communities.models import Area
+    from communities.models import Area, SavedView
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers.models import ImportBatch, SignedPage, SignedPile
@@ -117,6 +117,8 @@ def some_objects() -> dict[str, Any]:
             sha256="0", state="failed",
         ),
         "communities/check-in/": case,
+        "ledger/": done.reception,
+        "ledger/views/": SavedView.objects.create(user=worker, name="常用"),
         "communities/events/": events.report(
             done, by=User.objects.get(username="shequ"), kind="missing", happened_on=timezone.localdate()
         ),

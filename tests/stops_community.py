@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from communities import events, funds, rehandovers
-from communities.models import Area
+from communities import events, funds, ledger, rehandovers
+from communities.ledger import Wish
+from communities.models import Area, Reception, SavedView
 from tests.factories import make_transfer
-from tests.stops import Stop, answer, press, tick_all
+from tests.stops import NEXT, Stop, answer, press, tick_all
 from xianning import demo
 from xianning.models import User
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from playwright.sync_api import Page
 
 
 def pages_of_the_events() -> list[Stop]:
@@ -96,3 +104,44 @@ def pages_of_the_funds() -> list[Stop]:
         Stop("gzw_xianan", "communities:funds", do=(press("定稿，留存此表"),),
              also="communities:fund_fix"),
     ]  # fmt: skip
+
+
+def pages_of_the_ledger() -> list[Stop]:
+    """Two entries of a community, one of them not verified for a year, and a view that is kept."""
+    worker = User.objects.get(username="shequ")
+    entries = [
+        Reception.objects.get(transfer=make_transfer(at="done", party_member=True))
+        for _ in range(2)
+    ]
+    ledger.change(entries[0], Wish(person={"home_phone": "13900000001"}, verified=True), by=worker)
+    entries[1].verified_on = timezone.localdate() - timedelta(days=400)
+    entries[1].save()
+    SavedView.objects.create(user=worker, name="待核实", query="state=stale")
+    many = (tick_all, press("更改所选"))
+    columns = (open_fold("选择列、保存视图"),)
+    return [
+        Stop("shequ", "communities:ledger"),
+        Stop("shequ", "communities:ledger", query="?state=stale&col=姓名&col=家庭住址"),
+        Stop("shequ", "communities:ledger", query="?aged=90"),
+        Stop("jiedao", "communities:ledger", do=columns),
+        Stop("shequ", "communities:ledger", do=(*columns, press("删去视图")),
+             also="communities:ledger_view_drop"),
+        Stop("shequ", "communities:ledger", query="?living=local",
+             do=(*columns, press("保存视图")), also="communities:ledger_view_save"),
+        Stop("shequ", "communities:ledger", do=many, also="communities:ledger_bulk"),
+        Stop("shequ", "communities:ledger", do=(*many, press(NEXT)), status=422,
+             also="communities:ledger_bulk"),
+        Stop("shequ", "communities:ledger", also="communities:ledger_bulk",
+             do=(*many, answer({"备注": "走访", "今天已与本人核实信息": True}), press(NEXT))),
+        Stop("shequ", "communities:ledger_entry", (entries[0].pk,)),
+        Stop("shequ", "communities:ledger_entry", (entries[1].pk,)),
+        Stop("shequ", "communities:ledger_change", (entries[0].pk,)),
+        Stop("shequ", "communities:ledger_change", (entries[0].pk,), do=(press(NEXT),), status=422),
+        Stop("shequ", "communities:ledger_change", (entries[0].pk,),
+             do=(answer({"常住地电话": "13900000002"}), press(NEXT))),
+    ]  # fmt: skip
+
+
+def open_fold(name: str) -> Callable[[Page], None]:
+    """The folded part NAME, opened."""
+    return lambda page: page.get_by_text(name).click()

@@ -39,6 +39,7 @@ from tests.stops import (
 from tests.stops_community import (
     pages_of_the_events,
     pages_of_the_funds,
+    pages_of_the_ledger,
     pages_of_the_rehandovers,
 )
 from tests.stops_handovers import pages_of_the_handovers
@@ -673,6 +674,7 @@ def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, T
         *pages_for_anybody(), *pages_of_the_clerk(cases), *pages_of_the_receivers(cases),
         *pages_of_the_rehandovers(),
         *pages_of_the_funds(),
+        *pages_of_the_ledger(),
         *pages_of_the_events(),  # before a keeper gives the community's worker a new password
         *pages_of_the_keepers(), *pages_of_the_handovers(cases),
     ]  # fmt: skip

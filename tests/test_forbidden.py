@@ -291,6 +291,7 @@ BULK_WRITERS = {
     " deletion is in the history of CATALOGUEENTRY",
     "archives/batches.py take_out": "PERSONNELFILE, one row: what is packed and never left",
     "archives/records.py take_out": "RECORDSENTRY, one row: a line that never left",
+    "communities/ledger_views.py ledger_view_drop": "a view that its owner forgets; audited",
     "transfers/handover_letters.py _issue": "who was named in a letter, once each",
     "transfers/handovers.py drop": "HANDOVER, HANDOVERITEM: a batch that never left, row by row",
     "transfers/handovers.py take_out": "HANDOVERITEM: out of a batch before it leaves, one row",

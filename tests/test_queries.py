@@ -33,6 +33,7 @@ LISTS = {
     "enterprises": ("enterprises:list", [], "gzw", "verify"),
     "roster of cases": ("roster", ["transfers"], "shenji", "verify"),
     "ledger": ("roster", ["ledger"], "shequ", "done"),
+    "ledger of the community": ("communities:ledger", [], "shequ", "done"),
     "files": ("roster", ["archives"], "shebao", "archives"),
     "Party": ("roster", ["party"], "dangzu", "party"),
     "access log": ("access_log", [], "shenji", "verify"),

@@ -17,7 +17,7 @@ from django.utils import timezone
 from archives import records
 from archives.models import FileLoan
 from communities import events, funds, rehandovers
-from communities.models import Area
+from communities.models import Area, Reception, SavedView
 from enterprises.models import Enterprise
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -209,6 +209,7 @@ def build(world: World) -> None:
     _build_events(world)
     _build_rehandovers(world)
     _build_funds(world)
+    _build_ledger(world)
     _build_letters(world)
     _build_party(world)
     _build_work(world)
@@ -374,6 +375,18 @@ def _build_funds(world: World) -> None:
         "city": demo.CITY, "xianan": demo.XIANAN, "chibi": demo.CHIBI,
         "street": f"{demo.GUIHUA[:9]}000",
     }  # fmt: skip
+
+
+def _build_ledger(world: World) -> None:
+    """Entries of two communities, and a view that each of three users keeps for himself."""
+    world.objects["entry"] = {
+        key: Reception.objects.get(transfer=world.get("case", key))
+        for key in ("own_done", "county_done")
+    }
+    world.objects["view"] = {
+        key: SavedView.objects.create(user=world.users[by], name="常用", query="state=stale")
+        for key, by in (("own", "community"), ("street", "street"), ("county", "community_county"))
+    }
 
 
 def _build_loans(world: World) -> None:

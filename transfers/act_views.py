@@ -66,11 +66,11 @@ def act(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     if "confirmed" not in request.POST:
         if "change" in request.POST:
             return _page(request, "act", **context)
-        return _page(request, "act_check", **context, hidden=_hidden(form))
+        return _page(request, "act_check", **context, hidden=hidden_answers(form))
     return _done(request, case, step, form)
 
 
-def _hidden(form: StepForm) -> list[tuple[str, str]]:
+def hidden_answers(form: StepForm) -> list[tuple[str, str]]:
     """What was typed, to be sent again with the final button."""
     return [
         (form.add_prefix(name), value)
@@ -172,7 +172,7 @@ def bulk(request: HttpRequest, key: str) -> HttpResponse:
     if not form.is_valid():
         return _page(request, "bulk", 422, **context)
     if "confirmed" not in request.POST:
-        return _page(request, "bulk_check", **context, hidden=_hidden(form))
+        return _page(request, "bulk_check", **context, hidden=hidden_answers(form))
     _do_all(request, step, cases, form.cleaned_data)
     return redirect(f"{reverse('transfers:list')}?waiting={key}")
 

@@ -322,42 +322,74 @@ def _what(event: StepEvent) -> str:
     return f"{event.get_verb_display()}：{STEPS[event.step].title}"
 
 
+def facts_of_a_person() -> tuple[str, ...]:
+    """The columns of a person that somebody types."""
+    return tuple(f.name for f in Retiree._meta.fields if f.editable)
+
+
 def _differences(case: Transfer) -> list[tuple[datetime, list[Change]]]:
     """Changes of the person and of the receivers by the time they were saved."""
-    found: list[tuple[datetime, list[Change]]] = []
-    watched: tuple[tuple[Any, tuple[str, ...]], ...] = (
-        (case.person, tuple(f.name for f in Retiree._meta.fields if f.editable)),
-        (case, ("community", "archive_area", "party_area")),
-    )
-    for record, names in watched:
-        later = None
-        rows = record.history.order_by("-history_date", "-history_id")
-        if case.state == Transfer.State.ENDED:  # what came later is another enterprise's
-            rows = rows.filter(history_date__lte=case.closed_at)
-        for row in rows:
-            if later is not None:
-                delta = later.diff_against(row, included_fields=list(names))
-                if delta.changes:
-                    changes = [_change(record, c, later, row) for c in delta.changes]
-                    found.append((later.history_date, changes))
-            later = row
+    # What came after the end of a case is another enterprise's.
+    until = case.closed_at if case.state == Transfer.State.ENDED else None
+    return [
+        (entry.at, entry.changes)
+        for record, names in (
+            (case.person, facts_of_a_person()),
+            (case, ("community", "archive_area", "party_area")),
+        )
+        for entry in saves(record, names, until=until)
+        if entry.changes
+    ]
+
+
+SAVES_READ = 200  # of one record
+
+
+def saves(
+    record: Any, names: tuple[str, ...], *, since: datetime | None = None,
+    until: datetime | None = None,
+) -> list[Entry]:  # fmt: skip
+    """Each time RECORD was saved, the newest first, with what changed of the columns NAMES.
+
+    The first save comes with what it says of itself; a later one that changed none of them is
+    left out.
+    """
+    rows = record.history.select_related("history_user").order_by("-history_date", "-history_id")
+    if until is not None:
+        rows = rows.filter(history_date__lte=until)
+    found, later = [], None
+    for row in [*rows[:SAVES_READ], None]:
+        if later is not None and (since is None or later.history_date >= since):
+            changes = _between(record, names, later, row) if row is not None else []
+            if changes or row is None:
+                what = later.history_change_reason or ("更改" if row is not None else "登记")
+                who = str(later.history_user or "")
+                found.append(Entry(later.history_date, who, "", what, changes=changes))
+        later = row
     return found
+
+
+def _between(record: Any, names: tuple[str, ...], later: Any, earlier: Any) -> list[Change]:
+    delta = later.diff_against(earlier, included_fields=list(names))
+    return [_change(record, change, later, earlier) for change in delta.changes]
 
 
 def _change(record: Any, change: Any, later: Any, earlier: Any) -> Change:
     label = label_of(type(record), change.field)
-    if isinstance(record, Transfer):
-        names = [getattr(row, change.field) for row in (earlier, later)]
-        return Change(
-            label,
-            *(area.full_name if area else "未填" for area in names),
-        )
+    if not isinstance(record, Retiree):
+        return Change(label, *(_plain_words(getattr(r, change.field)) for r in (earlier, later)))
     kind = Retiree.Privacy.private.get(change.field)
     words = []
     for row in (earlier, later):
         text = Retiree.words(row, change.field)
         words.append((mask(text, kind) if kind else text) or "未填")
     return Change(label, *words)
+
+
+def _plain_words(value: Any) -> str:
+    if isinstance(value, bool):
+        return "是" if value else "否"
+    return str(getattr(value, "full_name", value) or "未填")
 
 
 def _take(diffs: list[tuple[datetime, list[Change]]], event: StepEvent) -> list[Change]:

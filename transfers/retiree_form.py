@@ -530,7 +530,7 @@ class RetireeForm(forms.Form):
         person, found = case.retiree, []
         for name, value in self.facts().items():
             if getattr(person, name) != value:
-                old, new = _shown_change(person, name, value)
+                old, new = shown_change(person, name, value)
                 label, printed = label_of(Retiree, name), name in Retiree.PRINTED
                 found.append(Difference(label, printed, old, new))
         for name in _receivers(case):
@@ -565,7 +565,7 @@ def _receivers(case: Transfer) -> tuple[str, ...]:
     return ("archive_area",) if case.was_moved else RECEIVERS
 
 
-def _shown_change(person: Retiree, name: str, value: Any) -> tuple[str, str]:
+def shown_change(person: Retiree, name: str, value: Any) -> tuple[str, str]:
     """The old and the new value in words; private ones masked (第十一条)."""
     old, new = person.words(name), Retiree(**{name: value}).words(name)
     if kind := Retiree.Privacy.private.get(name):

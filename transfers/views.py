@@ -24,7 +24,7 @@ from transfers.papers import PAPERS, piled
 from transfers.retiree_form import RetireeForm
 from transfers.stages import STAGES
 from transfers.workflow import STEPS
-from xianning import access, accounts, audit, privacy, vault, watch
+from xianning import access, accounts, audit, privacy, standards, vault, watch
 from xianning.access import user_of
 from xianning.downloads import download
 from xianning.models import AccessLog
@@ -88,7 +88,7 @@ def case_list(request: HttpRequest) -> HttpResponse:
             "piled": piled(waiting) if access.scope(user_of(request)).enterprises else [],
             "heading": f"待办：{STEPS[waiting].title}" if waiting else "案卷",
             "article": STEPS[waiting].article if waiting else "第六条",
-            "shown_words": f"查找：{_shown(words)}" if words else "",
+            "shown_words": f"查找：{shown_words(words)}" if words else "",
             "may_add": bool(access.scope(user_of(request)).enterprises),
             "states": Transfer.State.choices,
             "steps": [s for s in STEPS.values() if s.key != workflow.ENTERPRISE],
@@ -124,13 +124,9 @@ def _search_words(request: HttpRequest) -> str:
         raise Http404 from None
 
 
-def _is_number(words: str) -> bool:
-    return len(words) == 18 and words[:17].isdigit()
-
-
-def _shown(words: str) -> str:
+def shown_words(words: str) -> str:
     """What was searched, as the page repeats it: a number stays masked."""
-    return privacy.mask(words, "id") if _is_number(words) else words
+    return privacy.mask(words, "id") if standards.is_whole_number(words) else words
 
 
 def _is_narrowed(request: HttpRequest, words: str) -> bool:
@@ -175,7 +171,7 @@ def _narrow(request: HttpRequest, rows: QuerySet[Any], words: str) -> Any:
         rows = rows.filter(enterprise=_chosen_enterprise(request))
     rows = waterfall_views.narrowed(request, rows)
     if words:
-        known = _is_number(words)
+        known = standards.is_whole_number(words)
         rows = rows.with_id_number(words) if known else rows.named(words)  # type: ignore[attr-defined]
     return rows
 

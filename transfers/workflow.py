@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.utils import timezone
 
 from archives.forms import AcceptFileForm, DeliverForm
@@ -29,10 +29,17 @@ from party.models import PartyMove
 from transfers import deadlines, stages
 from transfers.choices import EndReason, ReturnReason
 from transfers.forms import ConfirmForm, DeclareForm, RetireeForm, StepForm, VerifyForm
-from transfers.models import ImportBatch, SignedForm, StepEvent, Transfer, TransferStep
+from transfers.models import (
+    ImportBatch,
+    Retiree,
+    SignedForm,
+    StepEvent,
+    Transfer,
+    TransferStep,
+)
 from transfers.refusal import Refused
 from xianning import access, audit, bulk
-from xianning.models import Notice, Office, User
+from xianning.models import Notice, Office, User, label_of
 from xianning.models import Sequence as Numbers
 from xianning.models.base import new_id
 from xianning.roles import ROLES
@@ -148,11 +155,21 @@ def after(key: str) -> set[str]:
 # --- reading ------------------------------------------------------------------------------------
 
 
+_STEP_NEEDS = ("area", "done_by", "done_office")
+
+
+def with_steps(cases: QuerySet[Transfer]) -> QuerySet[Transfer]:
+    """CASES whose steps are read together, for a list that tells how each of them stands."""
+    return cases.prefetch_related(
+        Prefetch("steps", TransferStep.objects.select_related(*_STEP_NEEDS))
+    )
+
+
 def rows_of(transfer: Transfer) -> dict[str, TransferStep]:
-    """The step rows of a case by key, in the order of the table."""
-    rows = {
-        row.step: row for row in transfer.steps.select_related("area", "done_by", "done_office")
-    }
+    """The step rows of a case by key, in the order of the table; read before by `with_steps`."""
+    read = "steps" in getattr(transfer, "_prefetched_objects_cache", {})
+    found = transfer.steps.all() if read else transfer.steps.select_related(*_STEP_NEEDS)
+    rows = {row.step: row for row in found}
     return {key: rows[key] for key in STEPS if key in rows}
 
 
@@ -195,7 +212,7 @@ def why_not(transfer: Transfer, row: TransferStep, user: User | None = None) -> 
     if row.state == State.SKIPPED:
         return step.unless(transfer) or "此步骤不适用。"
     if row.state == State.BLOCKED:
-        done = set(transfer.steps.filter(state=State.DONE).values_list("step", flat=True))
+        done = {each.step for each in transfer.steps.all() if each.state == State.DONE}
         missing = "、".join(f"“{STEPS[need].title}”" for need in step.needs if need not in done)
         return f"须先完成{missing}（{step.article}）。"
     if user is not None and not is_mine(row, user):
@@ -213,7 +230,8 @@ def _own_work(transfer: Transfer, step: Step, user: User) -> str | None:
         if other.role != step.role
         and (other.key == step.returns_to or step.key == other.returns_to)
     ]
-    own = transfer.steps.filter(step__in=partners, done_by=user).first()
+    mine = (row for row in transfer.steps.all() if row.done_by_id == user.pk)
+    own = next((row for row in mine if row.step in partners), None)
     if own is None:
         return None
     return f"“{STEPS[own.step].title}”由您本人办理，“{step.title}”须由他人办理（{step.article}）。"
@@ -610,18 +628,65 @@ def amend(transfer: Transfer, form: RetireeForm, *, by: User) -> list[str]:
         raise Refused(_JUST_FILED) from None
     if not changed:
         return []
+    _amended(case, rows, rows[DECLARE], changed, by, printed=form.changes_print)
+    return changed
+
+
+def _amended(
+    case: Transfer, rows: dict[str, TransferStep], row: TransferStep, changed: list[str], by: User,
+    *, printed: bool,
+) -> None:  # fmt: skip
+    """Note that the desk of ROW CHANGED facts; when they are PRINTED, the signature holds no more.
+
+    A case that is over is not opened again: its handover is done, and only the paper is outdated.
+    """
     note = "、".join(changed)
-    if form.changes_print:
+    if printed:
         case.form_version += 1
         if rows[CONFIRM].state == State.DONE:
             SignedForm.unsign(case, by=by, reason=f"更改了{note}")
             _note(case, rows[CONFIRM], Verb.INVALIDATE, by, note=f"更改了{note}"[:300])
-            _reopen(rows[CONFIRM], returned=True)
-    _note(case, rows[DECLARE], Verb.AMEND, by, note=note[:300])
+            if case.state == Transfer.State.OPEN:
+                _reopen(rows[CONFIRM], returned=True)
+    _note(case, row, Verb.AMEND, by, note=note[:300])
     opened = _settle(case, rows)
     _finish(case, rows, f"更改信息：{note}"[:300])
     _tell_opened(case, opened, by)
-    return changed
+
+
+@transaction.atomic
+def correct(transfer: Transfer, values: dict[str, Any], *, by: User) -> list[str]:
+    """Write what the community found out about the person whom it keeps, by column.
+
+    Returns the labels of what changed. Raises Refused when BY does not keep him.
+    """
+    case, rows = _lock(transfer)
+    if refusal := why_not_correct(case, rows, by):
+        raise Refused(refusal)
+    person = Retiree.objects.select_for_update(of=("self",)).get(pk=case.retiree_id)
+    case.retiree = person
+    changed = [name for name, value in values.items() if getattr(person, name) != value]
+    if not changed:
+        return []
+    for name in changed:
+        setattr(person, name, values[name])
+    person.__dict__["_change_reason"] = "社区更正"
+    person.save()
+    labels = [label_of(Retiree, name) for name in changed]
+    _amended(
+        case, rows, rows[COMMUNITY], labels, by, printed=not {*changed}.isdisjoint(Retiree.PRINTED)
+    )
+    return labels
+
+
+def why_not_correct(case: Transfer, rows: dict[str, TransferStep], by: User) -> str | None:
+    """Why BY cannot correct the facts of this person, as a sentence; None when he can."""
+    row = rows[COMMUNITY]
+    if case.state == Transfer.State.ENDED or row.state != State.DONE:
+        return "此人没有在社区报到，信息由移交单位更改（第六条第2项）。"
+    if not is_mine(row, by):
+        return f"信息由{desk_name(row, case)}核实和更正（第六条第5项）。"
+    return None
 
 
 def why_not_amend(case: Transfer, by: User) -> str | None:

@@ -93,6 +93,7 @@ ACTIONS: dict[str, str] = {
     "export_refused": "不予核准导出",
     "export_made": "制成导出文件",
     "handover_letter": "制作移交通知书",
+    "ledger_change": "更改台账",
     "event_report": "上报状态变动",
     "event_acknowledge": "签收状态变动",
     "event_correct": "更正状态变动",

@@ -32,6 +32,7 @@ class NavItem:
 _NAV = (
     ("待办", "home"),
     ("社区报到", "communities:desk"),
+    ("管理台账", "communities:ledger"),
     ("状态变动", "communities:events"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
@@ -107,10 +108,11 @@ def _entry_of(name: str) -> str:
         return "transfers:import_list"
     if name.startswith("archives:record"):
         return "archives:records"
-    if name.startswith(("communities:event", "communities:rehandover")):
+    if name.startswith("communities:rehandover"):
         return "communities:events"
-    if name.startswith("communities:fund"):
-        return "communities:funds"
+    for entry in ("communities:ledger", "communities:events", "communities:funds"):
+        if name.startswith(entry.removesuffix("s")):
+            return entry
     section = name.split(":")[0]
     if section == "communities":
         return "communities:areas" if name.startswith("communities:area") else "communities:desk"

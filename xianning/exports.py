@@ -35,6 +35,7 @@ from xianning.privacy import NotReadable
 from xianning.roles import ROLES
 from xianning.roster import Made, Part, Roster, pages_of, workbook_of
 from xianning.sandbox import Rejected, SandboxError
+from xianning.standards import NotValid
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -59,7 +60,8 @@ class Refused(Exception):
 class Wish:
     """What somebody wants to give out, and why.
 
-    SINCE and UNTIL narrow it by the day of filing, ENTERPRISE to the cases of one.
+    SINCE and UNTIL narrow it by the day of filing, ENTERPRISE to the cases of one, QUERY to what a
+    page of the roster was narrowed to.
     """
 
     roster: Roster
@@ -69,11 +71,13 @@ class Wish:
     since: date | None = None
     until: date | None = None
     enterprise: UUID | None = None
+    query: str = ""
 
     @property
     def narrowing(self) -> dict[str, str]:
         """What narrows it, as it is kept: ISO dates and an id, only those that are given."""
-        given = {"since": self.since, "until": self.until, "enterprise": self.enterprise}
+        given = {"since": self.since, "until": self.until, "enterprise": self.enterprise,
+                 "query": self.query}  # fmt: skip
         return {name: str(value) for name, value in given.items() if value}
 
 
@@ -167,6 +171,11 @@ def rows_of(user: User, roster: Roster, narrowing: dict[str, str]) -> QuerySet[A
         rows = rows.filter(**{f"{column}__lt": _midnight(after)})
     if enterprise := narrowing.get("enterprise"):
         rows = rows.filter(**{column.replace("filed_at", "enterprise"): enterprise})
+    if (query := narrowing.get("query")) and roster.narrow:
+        try:
+            rows = roster.narrow(rows, user, query)
+        except NotValid as reason:
+            raise Refused(str(reason)) from None
     return rows
 
 
@@ -185,7 +194,11 @@ def _midnight(day: date) -> datetime:
 
 
 def _narrowing(filters: dict[str, Any]) -> dict[str, str]:
-    return {name: filters[name] for name in ("since", "until", "enterprise") if filters.get(name)}
+    return {
+        name: filters[name]
+        for name in ("since", "until", "enterprise", "query")
+        if filters.get(name)
+    }
 
 
 def in_words(filters: dict[str, Any]) -> str:
@@ -195,6 +208,8 @@ def in_words(filters: dict[str, Any]) -> str:
         return "全部"
     if enterprise := given.get("enterprise"):
         return str(Enterprise.objects.get(pk=enterprise))
+    if given.keys() == {"query"}:
+        return "台账中按条件筛选的人"
     return f"建案日期 {given.get('since', '最早')} 至 {given.get('until', '今天')}"
 
 

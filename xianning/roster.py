@@ -145,6 +145,8 @@ class Roster:
     unit: str = "人"
     # What a file of it holds for one enterprise, when that is more than the roster itself.
     parts: Callable[[User, UUID, Iterable[Any]], list[Part]] | None = None
+    # What a page of it was narrowed to, when there is such a page: rows, user and query.
+    narrow: Callable[[QuerySet[Any], User, str], QuerySet[Any]] | None = None
     headings: list[str] = field(init=False)
 
     def __post_init__(self) -> None:

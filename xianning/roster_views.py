@@ -43,6 +43,7 @@ class ExportForm(forms.Form):
     reason = forms.CharField(
         label="理由", max_length=200, required=False, help_text="导出完整个人信息时必填，并留痕"
     )
+    query = forms.CharField(max_length=400, required=False, widget=forms.HiddenInput)
     # One press of the button is one export, however often the browser sends it.
     token = forms.CharField(max_length=32, required=False, widget=forms.HiddenInput)
 
@@ -51,6 +52,8 @@ class ExportForm(forms.Form):
         super().__init__(*args, **kwargs)
         if not exports.is_dated(sheet):
             del self.fields["since"], self.fields["until"]
+        if not sheet.narrow:
+            del self.fields["query"]
         if not sheet.parts:
             del self.fields["enterprise"]
         else:
@@ -65,6 +68,7 @@ class ExportForm(forms.Form):
         return exports.Wish(
             sheet, given["format"], given["clear"] == "1", given["reason"],
             given.get("since"), given.get("until"), firm.pk if firm else None,
+            given.get("query", ""),
         )  # fmt: skip
 
 
@@ -74,6 +78,7 @@ class NarrowingForm(forms.Form):
     since = DayField(required=False)
     until = DayField(required=False)
     enterprise = forms.UUIDField(required=False)
+    query = forms.CharField(max_length=400, required=False)
 
 
 def _roster(request: HttpRequest, name: str) -> Roster:
@@ -110,14 +115,18 @@ def _narrowing(request: HttpRequest, sheet: Roster) -> dict[str, str]:
     if not form.is_valid():
         raise Http404
     given = {name: str(value) for name, value in form.cleaned_data.items() if value}
-    return given if sheet.parts else {k: v for k, v in given.items() if k != "enterprise"}
+    unknown = {"enterprise": not sheet.parts, "query": not sheet.narrow}
+    return {name: value for name, value in given.items() if not unknown.get(name)}
 
 
 def _page(
     request: HttpRequest, sheet: Roster, form: ExportForm, given: dict[str, str], status: int = 200
 ) -> HttpResponse:
     user = user_of(request)
-    page = keyset(request, exports.rows_of(user, sheet, given), count=True)
+    try:
+        page = keyset(request, exports.rows_of(user, sheet, given), count=True)
+    except exports.Refused:
+        raise Http404 from None
     lines = [sheet.cells(n, row, clear=False) for n, row in enumerate(page.rows, start=1)]
     context = {
         "roster": sheet, "page": page, "lines": lines, "form": form,

@@ -15,7 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from communities.models import EventReceipt, LifeEvent, Rehandover
+from communities.models import EventReceipt, LifeEvent, Reception, Rehandover
 from enterprises.models import Enterprise
 from transfers import workflow
 from transfers.deadlines import Clock
@@ -65,6 +65,7 @@ def home(request: HttpRequest) -> HttpResponse:
             "cards": [
                 *_enterprise_cards(user_of(request)),
                 *_step_cards(user_of(request)),
+                *_ledger_cards(user_of(request)),
                 *_event_cards(user_of(request)),
                 *_rehandover_cards(user_of(request)),
                 *_approval_cards(user_of(request)),
@@ -86,6 +87,17 @@ def _enterprise_cards(user: Any) -> list[Card]:
             url = f"{reverse('enterprises:list')}?state={state}"
             cards.append(Card(1, title, "第六条第1项", count, None, url))
     return cards
+
+
+def _ledger_cards(user: Any) -> list[Card]:
+    """Entries of my ledger that nobody verified for a year."""
+    if access.REGISTRY["communities:ledger"].refuses(user):
+        return []
+    rows = Reception.objects.kept_by(user).stale()
+    if (count := capped(rows)) == "0":
+        return []
+    url = f"{reverse('communities:ledger')}?state=stale"
+    return [Card(5, "核实台账信息（一年一次）", "第六条第5项", count, None, url)]
 
 
 def _event_cards(user: Any) -> list[Card]:

@@ -5,9 +5,11 @@ from __future__ import annotations
 from communities.models.divisions import Area, AreaQuerySet
 from communities.models.events import EventReceipt, LifeEvent
 from communities.models.funds import FundSheet, FundStandard
+from communities.models.ledger import SavedView, SavedViewQuerySet
 from communities.models.management import Management, Rehandover
 from communities.models.reception import (
     CARD_LETTERS,
+    VERIFIED_FOR,
     ContactCard,
     Reception,
     ReceptionQuerySet,
@@ -15,6 +17,7 @@ from communities.models.reception import (
 )
 
 __all__ = [
-    "CARD_LETTERS", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "FundSheet", "FundStandard",
-    "LifeEvent", "Management", "Reception", "ReceptionQuerySet", "Rehandover", "new_card_number",
+    "CARD_LETTERS", "VERIFIED_FOR", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "FundSheet",
+    "FundStandard", "LifeEvent", "Management", "Reception", "ReceptionQuerySet", "Rehandover",
+    "SavedView", "SavedViewQuerySet", "new_card_number",
 ]  # fmt: skip

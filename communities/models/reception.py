@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import secrets
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
+from django.db.models import Exists, OuterRef, Q
+from django.urls import reverse
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
 from communities.models.divisions import Area
 from communities.models.management import Management
-from xianning import access
+from xianning import access, standards
 from xianning.models import Record, Sequence
 
 if TYPE_CHECKING:
@@ -23,9 +26,32 @@ if TYPE_CHECKING:
     from xianning.models import User
 
 
+VERIFIED_FOR = 365  # days after which the facts of an entry are read over with the person again
+
+
 class ReceptionQuerySet(models.QuerySet["Reception"]):
     def visible_to(self, user: User) -> ReceptionQuerySet:
         return self.filter(access.cases(user, "transfer__"))
+
+    def kept_by(self, user: User) -> ReceptionQuerySet:
+        """The ledger that USER keeps: of his communities, and of those of his street.
+
+        Less than he may see of cases in another office, and found by one index alone.
+        """
+        mine = access.scope(user).areas
+        held = mine.get("community", frozenset()) | mine.get("street", frozenset())
+        return self.filter(access.within("community_id", held))
+
+    def stale(self, before: date | None = None) -> ReceptionQuerySet:
+        """Under management, and not verified for a year (since BEFORE)."""
+        day = before or timezone.localdate() - timedelta(days=VERIFIED_FOR)
+        return self.filter(Q(verified_on__lt=day) | Q(verified_on=None), is_active=True)
+
+    def found_by(self, text: str) -> ReceptionQuerySet:
+        """Entries of people whose name contains TEXT, or whose ID number it is."""
+        cases = apps.get_model("transfers", "Transfer").objects.filter(pk=OuterRef("transfer"))
+        known = standards.is_whole_number(text)
+        return self.filter(Exists(cases.with_id_number(text) if known else cases.named(text)))
 
 
 class Reception(Record):
@@ -55,6 +81,7 @@ class Reception(Record):
         indexes = [
             models.Index(fields=["community", "-id"], name="reception_community"),
             models.Index(fields=["community", "checked_in_on"], name="reception_day"),
+            models.Index(fields=["community", "verified_on", "id"], name="reception_verified"),
         ]
 
     class Privacy:
@@ -68,6 +95,15 @@ class Reception(Record):
 
     def __str__(self) -> str:
         return self.ledger_number
+
+    def get_absolute_url(self) -> str:
+        return reverse("communities:ledger_entry", args=[self.pk])
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether its facts wait for the yearly check."""
+        limit = timezone.localdate() - timedelta(days=VERIFIED_FOR)
+        return self.is_active and (self.verified_on is None or self.verified_on < limit)
 
     @property
     def card(self) -> ContactCard | None:

@@ -29,6 +29,7 @@ from .dates import age_on, parse_date, parse_month
 from .identity import (
     id_birth_date,
     id_sex,
+    is_whole_number,
     make_credit_code,
     make_id_number,
     mask_id,
@@ -70,6 +71,7 @@ __all__ = [
     "id_birth_date",
     "id_sex",
     "in_capitals",
+    "is_whole_number",
     "lookup",
     "make_credit_code",
     "make_id_number",

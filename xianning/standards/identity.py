@@ -93,6 +93,11 @@ def mask_id(id18: str) -> str:
     return f"{id18[0]}{'*' * 16}{id18[-1]}"
 
 
+def is_whole_number(text: str) -> bool:
+    """Whether TEXT has the shape of a whole ID number, checked or not."""
+    return len(text) == 18 and text[:17].isdigit()
+
+
 def make_id_number(region: str, birth: date, sequence: int, sex: str) -> str:
     """Return a valid number for made-up people.
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from xianning.bench import imports, papers
+from xianning.bench import desk, imports, papers
 
 
 class Command(BaseCommand):
@@ -22,6 +22,8 @@ class Command(BaseCommand):
         pile.add_argument("--people", default="100,500", help="人数，逗号分隔")
         rosters = kinds.add_parser("rosters", help="移交人员名册")
         rosters.add_argument("--rows", default="2000,10000", help="行数，逗号分隔")
+        found = kinds.add_parser("desk", help="社区报到时查找人员和管理台账")
+        found.add_argument("--people", default="20000", help="人数，逗号分隔")
         kinds.add_parser("watch", help="import 用来观察其他用户")
 
     def handle(self, *_: Any, kind: str, **options: Any) -> None:
@@ -31,6 +33,8 @@ class Command(BaseCommand):
             papers.run([int(count) for count in options["people"].split(",")], self._say)
         elif kind == "rosters":
             papers.rosters([int(count) for count in options["rows"].split(",")], self._say)
+        elif kind == "desk":
+            desk.run([int(count) for count in options["people"].split(",")], self._say)
         else:
             imports.watch(self._say, _input_is_closed)
 
