@@ -19,6 +19,7 @@ from transfers.workflow import STEPS, Step
 from xianning.access import user_of
 
 if TYPE_CHECKING:
+    from django import forms
     from django.http import HttpRequest
 
 BULK_LIMIT = 200
@@ -70,7 +71,7 @@ def act(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     return _done(request, case, step, form)
 
 
-def hidden_answers(form: StepForm) -> list[tuple[str, str]]:
+def hidden_answers(form: forms.Form) -> list[tuple[str, str]]:
     """What was typed, to be sent again with the final button."""
     return [
         (form.add_prefix(name), value)

@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import gc
 import random
-import statistics
 import sys
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -18,21 +16,27 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.test import Client, override_settings
 from django.urls import reverse
-from django.utils import timezone
-from django_otp import DEVICE_ID_SESSION_KEY
 
 from communities.models import Area, Reception
 from transfers.models import Transfer
 from xianning import demo
-from xianning.accounts import sessions
-from xianning.bench import peak_mb, people, scratch_database, table, workplace
-from xianning.models import Office, SignInSession, TotpDevice, User
+from xianning.bench import (
+    HOST,
+    peak_mb,
+    people,
+    row,
+    scratch_database,
+    signed_in,
+    table,
+    timed,
+    workplace,
+)
+from xianning.models import Office, User
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    pass
 
 HEADING = ["", "p50", "p95", "× floor"]
-HOST = {"host": "127.0.0.1"}
 ENTRIES, LOOKUPS, WORKERS = 3000, 120, 20
 FILTERS = {
     "ledger, first page": "", "ledger, second page": "", "ledger, not verified for a year":
@@ -68,13 +72,13 @@ def measure(count: int, say: Callable[[str], Any]) -> None:
     gc.collect()  # as the server does after loading: see xianning/wsgi.py
     gc.freeze()
     some = visitors[0][1].pk
-    floor = _timed([lambda: Transfer.objects.get(pk=some)] * LOOKUPS)
-    rows = [_row("floor: one row by its key", floor, floor)]
+    floor = timed([lambda: Transfer.objects.get(pk=some)] * LOOKUPS)
+    rows = [row("floor: one row by its key", floor, floor)]
     for name, typed in TYPED.items():
         deeds = [_asks(desk, case, typed(case)) for desk, case in visitors]
-        rows.append(_row(name, _timed(deeds), floor))
+        rows.append(row(name, timed(deeds), floor))
     for name, deed in _ledger_pages(desks[0]).items():
-        rows.append(_row(name, _timed([deed] * LOOKUPS), floor))
+        rows.append(row(name, timed([deed] * LOOKUPS), floor))
     gc.unfreeze()
     say(table(HEADING, rows))
     say(f"{len(visitors)} people looked for at {len(desks)} desks, {peak_mb()} MB")
@@ -104,16 +108,7 @@ class _Desk:
         if new:
             office = Office.objects.create(role="community", name=f"{area.name}居委会", area=area)
             office.admit(user)
-        client = Client(headers=HOST)
-        client.force_login(user, sessions.BACKEND)
-        session = client.session
-        device = TotpDevice.objects.create(user=user, name="测量", secret="5a" * 20)
-        session[DEVICE_ID_SESSION_KEY] = device.persistent_id
-        session["proved_at"] = timezone.now().timestamp()
-        session.save()
-        digest = sessions.digest(session.session_key)
-        SignInSession.objects.create(user=user, key_digest=digest)
-        return cls(area, client)
+        return cls(area, signed_in(user))
 
 
 def _communities() -> list[Area]:
@@ -160,21 +155,3 @@ def _ledger_pages(desk: _Desk) -> dict[str, Callable[[], None]]:
 
     queries = FILTERS | {"ledger, second page": f"after={last.pk}"}
     return {name: look(query) for name, query in queries.items()}
-
-
-def _timed(deeds: Iterable[Callable[[], Any]]) -> list[float]:
-    """Milliseconds of each, after one that is not counted."""
-    deeds = list(deeds)
-    deeds[0]()
-    took = []
-    for deed in deeds:
-        began = time.perf_counter()
-        deed()
-        took.append(1000 * (time.perf_counter() - began))
-    return sorted(took)
-
-
-def _row(name: str, took: list[float], floor: list[float]) -> list[str]:
-    middle, slow = statistics.median(took), took[int(0.95 * len(took))]
-    times = middle / statistics.median(floor)
-    return [name, f"{middle:.1f} ms", f"{slow:.1f} ms", f"{times:.0f}"]

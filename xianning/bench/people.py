@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 from django.db import connection, transaction
 from django.utils import timezone
 
-from communities.models import Area, ContactCard, Reception
+from communities.models import Area, ContactCard, Management, Reception
 from enterprises.models import Enterprise
-from transfers import workflow
+from transfers import stages, workflow
 from transfers.models import NameGram, Retiree, Transfer
 from xianning import bulk, demo, standards
 from xianning.models import User
@@ -30,19 +30,29 @@ DAYS = 42 * 12 * 28  # births from 1935 on, on the first 28 days of a month
 GROUPS = ("alone", "ill", "hardship", "lives_alone", "disabled")
 
 
-def build(count: int, tell: Callable[[int], Any] = lambda _: None, *, entries: int = 0) -> float:
+def build(
+    count: int,
+    tell: Callable[[int], Any] = lambda _: None,
+    *,
+    entries: int = 0,
+    enterprises: int = 0,
+) -> float:
     """Load COUNT people of one enterprise; seconds taken. TELL hears how many are there.
 
     The first ENTRIES of them stand in the ledger of the first community of the demo, every second
-    of the others in that of his own.
+    of the others in that of his own. With ENTERPRISES, they come from as many more, which the city
+    and its counties list. `Transfer.reached` says how far each has come; the step rows, which are
+    those of a case that was filed, do not.
     """
     clerk = User.objects.get(username="qiye")
-    places = Enterprise.objects.select_related("authority", "confirmed_by")
-    enterprise = places.get(offices__users=clerk)
-    office = workflow.office_of(enterprise, clerk)
+    known = Enterprise.objects.select_related("authority", "confirmed_by")
+    places = [known.get(offices__users=clerk), *_enterprises(enterprises, clerk)]
     worker = User.objects.get(username="shequ")
     everyone, began = _people(count, entries), time.perf_counter()
+    rng = random.Random(11)
     for start in range(0, count, CHUNK):
+        enterprise = places[start // CHUNK % len(places)]
+        office = workflow.office_of(enterprise, clerk)
         cases, checked_in = [], []
         for person, community, county, is_entered in _some(everyone, CHUNK):
             case = Transfer(
@@ -55,6 +65,9 @@ def build(count: int, tell: Callable[[int], Any] = lambda _: None, *, entries: i
         with transaction.atomic():
             number = workflow.next_numbers(enterprise, len(cases))
             begun = workflow.begin(cases, enterprise, number=number, by=clerk, office=office)
+            inside = {case.pk for case in checked_in}
+            for case in cases:
+                case.reached = _reached(rng, case, case.pk in inside)
             people = [case.retiree for case in cases]
             grams = ((gram, p.pk) for p in people for gram in standards.bigrams(p.name))
             for target, packed in (
@@ -65,6 +78,33 @@ def build(count: int, tell: Callable[[int], Any] = lambda _: None, *, entries: i
         tell(start + len(cases))
     _analyze()
     return time.perf_counter() - began
+
+
+def _enterprises(count: int, by: User) -> list[Enterprise]:
+    """COUNT more on the lists of the city and of its counties, confirmed."""
+    counties = list(Area.objects.filter(level=Area.Level.COUNTY))
+    city = Area.objects.get(pk=demo.CITY)
+    made = [
+        Enterprise(
+            name=f"测量企业{n}", credit_code=standards.make_credit_code(f"91421200MABM{n:05d}"),
+            level="city" if n % 2 else "county", holding="sole", contact="测量",
+            county=counties[n % len(counties)],
+            authority=city if n % 2 else counties[n % len(counties)],
+            retiree_count=10_000, listed_on=timezone.localdate(),
+            confirmed_at=timezone.now(), confirmed_by=by,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    return Enterprise.objects.bulk_create(made)
+
+
+def _reached(rng: random.Random, case: Transfer, is_entered: bool) -> int:
+    """How far a person has come: nine of ten of those before him at each stage, all the way when
+    he stands in a ledger."""
+    states = {key: "done" if is_entered or rng.random() < 0.9 else "open" for key in workflow.STEPS}
+    if not case.retiree.is_party_member:
+        states["letter"] = "skipped"
+    return stages.bits(states, has_card=is_entered)
 
 
 def _some(people: Iterator[Any], count: int) -> Iterator[Any]:
@@ -87,7 +127,7 @@ def _person(rng: random.Random, n: int, community: Area) -> Retiree:
     day, order = n % DAYS, n // DAYS
     birth = date(1935 + day // 336, day // 28 % 12 + 1, day % 28 + 1)
     values = demo.person(rng, n, community, "演示厂")
-    groups = [rng.choice(GROUPS)] if n % 12 == 0 else []
+    groups: Any = [rng.choice(GROUPS)] if n % 12 == 0 else []
     person = Retiree(
         name=values["name"], sex="1", birth_date=birth, retired=date(2015, 1, 1),
         id_number=standards.make_id_number(demo.REGION, birth, order, "1"),
@@ -115,7 +155,13 @@ def _ledger(cases: list[Transfer], start: int, worker: User) -> list[bulk.Packed
         for n, case in enumerate(cases)
     ]  # fmt: skip
     cards = [ContactCard(reception=entry, issued_on=today, issued_by=worker) for entry in entries]
-    return [bulk.pack_alone(entries), bulk.pack_alone(cards)]
+    times = [
+        Management(
+            transfer=entry.transfer, community_id=entry.community_id, since=today, began="check_in"
+        )
+        for entry in entries
+    ]
+    return [bulk.pack_alone(entries), bulk.pack_alone(cards), bulk.pack_alone(times)]
 
 
 def _analyze() -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
-from xianning.bench import desk, imports, papers
+from xianning.bench import desk, imports, papers, reports
 
 
 class Command(BaseCommand):
@@ -24,6 +24,8 @@ class Command(BaseCommand):
         rosters.add_argument("--rows", default="2000,10000", help="行数，逗号分隔")
         found = kinds.add_parser("desk", help="社区报到时查找人员和管理台账")
         found.add_argument("--people", default="20000", help="人数，逗号分隔")
+        sums = kinds.add_parser("reports", help="对账和经费测算")
+        sums.add_argument("--people", default="20000", help="人数，逗号分隔")
         kinds.add_parser("watch", help="import 用来观察其他用户")
 
     def handle(self, *_: Any, kind: str, **options: Any) -> None:
@@ -35,6 +37,8 @@ class Command(BaseCommand):
             papers.rosters([int(count) for count in options["rows"].split(",")], self._say)
         elif kind == "desk":
             desk.run([int(count) for count in options["people"].split(",")], self._say)
+        elif kind == "reports":
+            reports.run([int(count) for count in options["people"].split(",")], self._say)
         else:
             imports.watch(self._say, _input_is_closed)
 
