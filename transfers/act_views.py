@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponse
@@ -70,7 +71,7 @@ def act(request: HttpRequest, pk: UUID, key: str) -> HttpResponse:
     return _done(request, case, step, form)
 
 
-def hidden_answers(form: StepForm) -> list[tuple[str, str]]:
+def hidden_answers(form: forms.Form) -> list[tuple[str, str]]:
     """What was typed, to be sent again with the final button."""
     return [
         (form.add_prefix(name), value)

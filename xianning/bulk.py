@@ -70,7 +70,8 @@ def pack_with_history(instances: Sequence[Any], *, by: User, reason: str) -> lis
 
 def pack_alone(instances: Sequence[Any]) -> Packed:
     """INSTANCES without a history, for tables that keep none and for made-up people."""
-    own = _table(type(instances[0]), connection.vendor)
+    model: Any = type(instances[0])
+    own = _table(model, connection.vendor)
     return own.pack(own.rows(instances))
 
 

@@ -115,7 +115,7 @@ class Reception(Record):
         officer_phone: str, remarks: str,
     ) -> str:  # fmt: skip
         """第六条第5项: file the person, enter the ledger line and issue the contact card."""
-        entry = cls.objects.filter(transfer=case).first()
+        entry: Reception | None = cls.objects.filter(transfer=case).first()
         if entry is None or entry.community_id != case.community_id:
             entry = entry or cls(transfer=case)
             entry.community_id = str(case.community_id)

@@ -87,7 +87,7 @@ def _person(rng: random.Random, n: int, community: Area) -> Retiree:
     day, order = n % DAYS, n // DAYS
     birth = date(1935 + day // 336, day // 28 % 12 + 1, day % 28 + 1)
     values = demo.person(rng, n, community, "演示厂")
-    groups = [rng.choice(GROUPS)] if n % 12 == 0 else []
+    groups: Any = [rng.choice(GROUPS)] if n % 12 == 0 else []
     person = Retiree(
         name=values["name"], sex="1", birth_date=birth, retired=date(2015, 1, 1),
         id_number=standards.make_id_number(demo.REGION, birth, order, "1"),

@@ -11,9 +11,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from archives import batches, records
-from communities import events
+from communities import events, ledger
 from communities.directory import Directory
-from communities.models import Area, LifeEvent, Reception
+from communities.models import Area, LifeEvent, Reception, SavedView
 from enterprises.models import Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
@@ -60,6 +60,7 @@ class Command(BaseCommand):
         self._deliveries(users)
         if people:
             self._records(users, enterprises[0])
+            self._ledger(users)
             self._events(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
@@ -234,6 +235,21 @@ class Command(BaseCommand):
             for role, deed in deeds.items():
                 by = users[{"hr": "rs_xianan", "medical": "yibao"}[role]]
                 events.acknowledge(event.receipts.get(role=role), by=by, deed=deed)
+
+    def _ledger(self, users: dict[str, User]) -> None:
+        """Corrections by a community, people whom nobody verified for a year, and a saved view."""
+        worker = users["shequ"]
+        if SavedView.objects.exists():
+            return
+        SavedView.objects.create(user=worker, name="待年度核实", query="state=stale")
+        entries = Reception.objects.filter(community_id=demo.GUIHUA, is_active=True)
+        people = list(entries.select_related("transfer__retiree").order_by("-pk")[:5])
+        for entry, wish in zip(people, demo.CORRECTIONS, strict=False):
+            if wish is None:
+                entry.verified_on = timezone.localdate() - timedelta(days=400)
+                entry.save()
+            else:
+                ledger.change(entry, ledger.Wish(**wish), by=worker)
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}
