@@ -105,9 +105,9 @@ def _above(place: Area) -> list[Area]:
 
 
 @require_POST
-def standard(request: HttpRequest, code: str) -> HttpResponse:
+def standard(request: HttpRequest, pk: str) -> HttpResponse:
     """Set the standard of my division."""
-    user, place = user_of(request), get_object_or_404(Area, pk=code)
+    user, place = user_of(request), get_object_or_404(Area, pk=pk)
     if not access.inside(place.code, areas_of(user)):
         raise Http404
     if not _sets_for(user, place):
@@ -123,9 +123,9 @@ def standard(request: HttpRequest, code: str) -> HttpResponse:
 
 
 @require_POST
-def fix(request: HttpRequest, code: str) -> HttpResponse:
+def fix(request: HttpRequest, pk: str) -> HttpResponse:
     """Keep the figures of a day under a number."""
-    user, place = user_of(request), get_object_or_404(Area, pk=code)
+    user, place = user_of(request), get_object_or_404(Area, pk=pk)
     if not access.inside(place.code, areas_of(user)):
         raise Http404
     try:

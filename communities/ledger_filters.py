@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from communities.models import Reception
 from transfers.choices import Residence, SpecialGroup
-from transfers.models import PARTY_MEMBER
+from transfers.models import PARTY_MEMBER, Retiree
 from xianning import access, privacy, standards
 from xianning.fields import DayField
 
@@ -111,15 +111,13 @@ def _of_group(rows: Any, user: User, group: str) -> Any:
     """Those of a special group: asked by those alone who care for them (第八条, 第十一条)."""
     if access.scope(user).roles.isdisjoint(KEEPERS):
         raise standards.NotValid("特殊人员类别仅供街道、社区筛选（第十一条）。")
-    light = (
-        rows.select_related(None).prefetch_related(None).select_related("transfer__retiree")
-        .only("transfer__retiree__special_groups").order_by()[: MOST_OPENED + 1]
-    )  # fmt: skip
-    opened = list(light)
+    people = rows.select_related(None).prefetch_related(None).order_by()
+    sealed = Retiree.objects.filter(pk__in=people.values("transfer__retiree"))
+    opened = list(sealed.only("special_groups")[: MOST_OPENED + 1])
     if len(opened) > MOST_OPENED:
         raise standards.NotValid(TOO_MANY)
-    found = [row.pk for row in opened if group in row.transfer.retiree.special_groups]
-    return rows.filter(pk__in=found)
+    found = [person.pk for person in opened if group in person.special_groups]
+    return rows.filter(transfer__retiree__in=found)
 
 
 def words_of(token: str) -> str:

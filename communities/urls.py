@@ -40,8 +40,8 @@ urlpatterns = [
     path("rehandovers/<uuid:pk>/withdraw/", rehandover_views.withdraw, name="rehandover_withdraw"),
     path("funds/", fund_views.figures, name="funds"),
     path("funds/sheets/<uuid:pk>/", fund_views.sheet, name="fund_sheet"),
-    path("funds/<str:code>/standard/", fund_views.standard, name="fund_standard"),
-    path("funds/<str:code>/fix/", fund_views.fix, name="fund_fix"),
+    path("funds/<str:pk>/standard/", fund_views.standard, name="fund_standard"),
+    path("funds/<str:pk>/fix/", fund_views.fix, name="fund_fix"),
     path("cards/check/", views.card_check, name="card_check"),
     path("cards/print/", views.card_paper, name="card_paper"),
 ]

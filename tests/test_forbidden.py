@@ -322,6 +322,7 @@ BULK_WRITERS = {
     "xianning/audit_seals.py _lock": "an advisory lock: reads and writes no row",
     "xianning/audit_seals.py purge_access_log": "records of processing past their three years",
     "xianning/bench/__init__.py machine": "asks for the version of the database",
+    "xianning/bench/people.py _analyze": "statistics of the planner: writes no row",
     "xianning/bulk.py insert_packed": "new rows with the first row of their HISTORY beside them",
     "xianning/calendar_import.py write": "days of a year from a notice; the audit has the act",
     "xianning/exports.py _drop_file": "the name of a file that is gone",

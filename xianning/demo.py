@@ -226,3 +226,12 @@ EVENTS: tuple[tuple[str, int, str, dict[str, str] | None], ...] = (
     ("died", 6, "家属来社区告知，已出具死亡证明。", {"medical": "noted"}),
     ("sentenced", 9, "据社区民警告知。", None),
 )
+
+# What the first community found out at the yearly check; None: nobody has asked for a year.
+CORRECTIONS: tuple[dict[str, Any] | None, ...] = (
+    {"person": {"home_phone": "13900000001"}, "verified": True},
+    {"added": frozenset({"lives_alone"}), "entry": {"remarks": "子女在外地，每月走访"}},
+    None,
+    None,
+    {"person": {"contact1_phone": "13800000002"}, "verified": True},
+)

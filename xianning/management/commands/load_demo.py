@@ -12,9 +12,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from archives import batches, records
-from communities import events, funds, rehandovers
+from communities import events, funds, ledger, rehandovers
 from communities.directory import Directory
-from communities.models import Area, FundSheet, LifeEvent, Reception, Rehandover
+from communities.models import Area, FundSheet, LifeEvent, Reception, Rehandover, SavedView
 from enterprises.models import Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
@@ -61,6 +61,7 @@ class Command(BaseCommand):
         self._deliveries(users)
         if people:
             self._records(users, enterprises[0])
+            self._ledger(users)
             self._events(users)
             self._rehandovers(users)
             self._funds(users)
@@ -273,6 +274,21 @@ class Command(BaseCommand):
         funds.set_standard(city, by=users["gzw"], years=range(today.year - 1, today.year + 2),
                            amount=Decimal("120"), source="演示数据，不是真实标准")  # fmt: skip
         funds.fix(xianan, by=users["gzw"], day=today.replace(day=1) - timedelta(days=1))
+
+    def _ledger(self, users: dict[str, User]) -> None:
+        """Corrections by a community, people whom nobody verified for a year, and a saved view."""
+        worker = users["shequ"]
+        if SavedView.objects.exists():
+            return
+        SavedView.objects.create(user=worker, name="待年度核实", query="state=stale")
+        entries = Reception.objects.filter(community_id=demo.GUIHUA, is_active=True)
+        people = list(entries.select_related("transfer__retiree").order_by("-pk")[:5])
+        for entry, wish in zip(people, demo.CORRECTIONS, strict=False):
+            if wish is None:
+                entry.verified_on = timezone.localdate() - timedelta(days=400)
+                entry.save()
+            else:
+                ledger.change(entry, ledger.Wish(**wish), by=worker)
 
     def _walk(self, case: Transfer, state: str, staff: dict[str, User]) -> None:
         why = {"code": ReturnReason.WRONG_FACTS.value, "reason": "退休年月与档案不一致，请核对。"}
