@@ -1,4 +1,4 @@
-"""`manage.py bench desk` measures what it says, at a size that a test can wait for."""
+"""`manage.py bench desk` and `reports` measure what they say, at a size that a test can wait for."""
 
 from __future__ import annotations
 
@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 
-from communities.models import ContactCard, Reception
+from communities.models import ContactCard, Management, Reception
 from tests.conftest import load_world
+from transfers import waterfall
 from transfers.models import NameGram, Retiree, Transfer, TransferStep
 from xianning import demo
-from xianning.bench import desk, people
+from xianning.bench import HOST, desk, people, reports
 from xianning.models import User
 
 
@@ -22,7 +23,7 @@ def test_sixty_people_are_found_at_their_desks(
         load_world()
     monkeypatch.setattr(desk, "LOOKUPS", 6)
     said: list[str] = []
-    settings.ALLOWED_HOSTS = [desk.HOST["host"]]
+    settings.ALLOWED_HOSTS = [HOST["host"]]
     desk.measure(60, said.append)
     text = "\n".join(said)
     for name in (*desk.TYPED, *desk.FILTERS, "floor"):
@@ -30,6 +31,26 @@ def test_sixty_people_are_found_at_their_desks(
     assert Transfer.objects.count() == Retiree.objects.count() == 60
     assert Reception.objects.filter(community=demo.GUIHUA).count() == 30
     assert Reception.objects.count() == ContactCard.objects.count() == 45
+
+
+@pytest.mark.django_db
+def test_the_sums_over_eighty_people_are_asked_for_by_each_officer(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
+    if not User.objects.filter(username="qiye").exists():
+        load_world()
+    monkeypatch.setattr(reports, "TIMES", 2)
+    monkeypatch.setattr(people, "CHUNK", 20)
+    monkeypatch.setattr(reports, "ENTERPRISES", 3)
+    said: list[str] = []
+    settings.ALLOWED_HOSTS = [HOST["host"]]
+    reports.measure(80, said.append)
+    assert all(name in "\n".join(said) for name in (*reports.PAGES, "floor"))
+    assert Transfer.objects.order_by().values("enterprise").distinct().count() == 4
+    assert Transfer.objects.order_by().values("authority").distinct().count() == 3
+    sums = waterfall.totals(Transfer.objects.all(), None)
+    assert sums["filed"] == 80
+    assert sums["card"] == Reception.objects.count() == 40 == Management.objects.count()
 
 
 @pytest.mark.django_db
