@@ -190,7 +190,7 @@ def correct(event: LifeEvent, *, by: User, why: str) -> None:
 
 def _close(entry: Reception, on: date, by: User) -> None:
     if card := entry.card:
-        card.void(timezone.localdate())
+        card.void(timezone.localdate(), why=card.Why.DIED, by=by)
     entry.is_active = False
     entry.__dict__["_change_reason"] = f"{on:%Y-%m-%d} 死亡"
     entry.save()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from communities import events
+from communities import cards, events
 from communities.models import Area, ContactCard, LifeEvent, Management, Reception, Rehandover
 from transfers import workflow
 from transfers.models import Transfer, TransferStep
@@ -146,9 +146,7 @@ def accept(onward: Rehandover, *, by: User, officer: str, officer_phone: str) ->
     entry.__dict__["_change_reason"] = f"由{onward.from_community.full_name}转入"
     entry.save()
     if onward.card == Rehandover.Card.REISSUE:
-        if old := entry.card:
-            old.void(today)
-        ContactCard.objects.create(reception=entry, issued_on=today, issued_by=by)
+        cards.replace(entry, by=by, why=ContactCard.Why.MOVED)
     _tell(onward.from_community, case, f"{goal.full_name}已接收{case.retiree.name}，由其管理服务。")
     _tell_offices(case, onward)
     if follows:

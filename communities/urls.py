@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.urls import path
 
 from communities import (
+    card_views,
     check_in_views,
     event_views,
     fund_views,
@@ -42,6 +43,7 @@ urlpatterns = [
     path("funds/sheets/<uuid:pk>/", fund_views.sheet, name="fund_sheet"),
     path("funds/<str:pk>/standard/", fund_views.standard, name="fund_standard"),
     path("funds/<str:pk>/fix/", fund_views.fix, name="fund_fix"),
-    path("cards/check/", views.card_check, name="card_check"),
-    path("cards/print/", views.card_paper, name="card_paper"),
+    path("cards/check/", card_views.card_check, name="card_check"),
+    path("cards/print/", card_views.card_paper, name="card_paper"),
+    path("cards/of/<uuid:pk>/", card_views.person, name="card_person"),
 ]

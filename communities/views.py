@@ -1,28 +1,22 @@
-"""Divisions for administrators, choices for address fields, contact cards."""
+"""Divisions for administrators, choices for address fields."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_not_required
 from django.db.models import Count, Q
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 
-from communities import cards, documents
 from communities.directory import Directory
 from communities.forms import AreaForm
-from communities.models import Area, Reception
+from communities.models import Area
 from transfers.casefile import Change, Entry
-from transfers.papers import PAPERS
 from xianning import access, standards
 from xianning.access import user_of
-from xianning.pages import keyset
-from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
     from django.db.models import QuerySet
@@ -30,7 +24,6 @@ if TYPE_CHECKING:
 
 
 FOUND_LIMIT = 100
-CARDS_LIMIT = 200
 
 
 # --- divisions ----------------------------------------------------------------------------------
@@ -159,55 +152,3 @@ def area_choices(request: HttpRequest) -> HttpResponse:
         else []
     )
     return render(request, "communities/_options.html", {"areas": found})
-
-
-# --- contact cards ------------------------------------------------------------------------------
-
-
-@login_not_required
-def card_check(request: HttpRequest) -> HttpResponse:
-    """Whether a card number is valid, and nothing else; `?number=` comes from the card's QR code."""
-    number = (request.POST or request.GET).get("number", "").strip()
-    context = {"asked": bool(number), "is_valid": bool(number) and cards.is_valid(number)}
-    return render(request, "communities/card_check.html", context)
-
-
-def card_paper(request: HttpRequest) -> HttpResponse:
-    """The cards of my communities, and the sheet that prints the ticked ones."""
-    rows = (
-        Reception.objects.visible_to(user_of(request))
-        .filter(is_active=True, cards__voided_on=None, cards__isnull=False)
-        .select_related("transfer__retiree", "community")
-        .prefetch_related("cards")
-    )
-    if request.method != "POST":
-        return _cards(request, rows)
-    chosen = list(rows.filter(transfer__in=_ticked(request)).order_by("ledger_number"))
-    if not chosen:
-        messages.error(request, "没有选中要打印的联系卡，或所选的卡已作废。")
-        return _cards(request, rows, 422)
-    for entry in chosen:
-        address = access.client_address(request)
-        PAPERS["card"].note(entry.transfer, user_of(request), address=address)
-    try:
-        sheet = documents.contact_cards_sheet(
-            chosen, check_url=request.build_absolute_uri(reverse("communities:card_check"))
-        )
-    except (Rejected, SandboxError) as reason:
-        messages.error(request, str(reason))
-        return redirect("communities:card_paper")
-    response = HttpResponse(sheet, content_type="application/pdf")
-    response["Content-Disposition"] = 'attachment; filename="contact-cards.pdf"'
-    return response
-
-
-def _cards(request: HttpRequest, rows: QuerySet[Reception], status: int = 200) -> HttpResponse:
-    context = {"page": keyset(request, rows, count=True)}
-    return render(request, "communities/cards.html", context, status=status)
-
-
-def _ticked(request: HttpRequest) -> list[UUID]:
-    try:
-        return [UUID(text) for text in request.POST.getlist("case")][:CARDS_LIMIT]
-    except ValueError:
-        return []

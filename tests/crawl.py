@@ -165,6 +165,7 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "transfers:import_columns": [("$batch",)],
     "communities:check_in": [("$case",)],
     "communities:ledger_entry": [("$entry",)],
+    "communities:card_person": [("$entry",)],
     "communities:ledger_change": [("$entry",)],
     "communities:ledger_view_drop": [("$view",)],
     "communities:event": [("$life",)],
@@ -234,7 +235,7 @@ QUERIES: dict[str, list[str]] = {
     "user_add": ["office=$office"],
     "communities:areas": ["under=421202000000", "q=桂花", "receives=yes"],
     "communities:area_choices": ["q=桂花", "q=社区&level=community&receiving=1"],
-    "communities:card_paper": ["after=$high"],
+    "communities:card_paper": ["after=$high", "state=fresh", "state=lost", "state=x"],
     "communities:desk": ["after=$high"],
     "communities:check_in": ["version=1", "version=9"],
     "communities:ledger": [

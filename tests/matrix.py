@@ -402,6 +402,8 @@ ROWS: dict[str, Row] = {
                             sends=payloads.search, writes=False),
     "communities:ledger": Row("第六条第5项", _of("street", "community"), "GET POST",
                               sends=payloads.search, writes=False),
+    "communities:card_person": Row("第六条第5项", _of("street", "community"), "GET POST", "entry",
+                                   CARD_DESKS, sends=payloads.lost_card),
     "communities:ledger_entry": Row("第六条第5项", _of("street", "community"), "GET", "entry",
                                     CARD_DESKS),
     "communities:ledger_change": Row("第六条第5项", _of("street", "community"), "GET POST", "entry",

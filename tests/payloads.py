@@ -335,6 +335,10 @@ def event_correction(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"why": "报错了人"}
 
 
+def lost_card(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"deed": "lost"}
+
+
 def fund_day(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"day": timezone.localdate().isoformat()}
 

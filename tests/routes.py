@@ -128,6 +128,7 @@ def some_objects() -> dict[str, Any]:
             community=Area.objects.get(pk=demo.WANNIAN), moved_on=timezone.localdate(),
         ),
         "communities/rehandovers/new/": done,
+        "communities/cards/of/": done.reception,
         "communities/funds/sheets/": funds.fix(
             Area.objects.get(pk=demo.XIANAN), by=clerk, day=timezone.localdate()
         ),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from communities import events, funds, ledger, rehandovers
+from communities import cards, events, funds, ledger, rehandovers
 from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
 from tests.factories import make_transfer
@@ -140,6 +140,21 @@ def pages_of_the_ledger() -> list[Stop]:
         Stop("shequ", "communities:ledger_change", (entries[0].pk,),
              do=(answer({"常住地电话": "13900000002"}), press(NEXT))),
     ]  # fmt: skip
+
+
+def pages_of_the_cards() -> list[Stop]:
+    """Somebody whose card was lost and replaced, and one whose card is reported lost."""
+    worker = User.objects.get(username="shequ")
+    lost, replaced = (make_transfer(at="done").reception for _ in range(2))
+    cards.act(lost, "lost", by=worker)
+    cards.act(replaced, "reissue", by=worker)
+    return [
+        Stop("shequ", "communities:card_paper", query="?state=fresh"),
+        Stop("shequ", "communities:card_paper", query="?state=lost"),
+        Stop("shequ", "communities:card_person", (lost.pk,)),
+        Stop("jiedao", "communities:card_person", (replaced.pk,)),
+        Stop("shequ", "communities:card_person", (lost.pk,), do=(press("找到了，撤销挂失"),)),
+    ]
 
 
 def open_fold(name: str) -> Callable[[Page], None]:

@@ -122,6 +122,11 @@ def _card_is_issued(case: Transfer) -> str | None:
     return None if entry and entry.card else "街道社区接收后才能打印。"
 
 
+def _card_number(case: Transfer) -> str:
+    card = _entry(case).card
+    return card.number if card else ""
+
+
 def _letter_of(case: Transfer) -> PartyMove:
     rows = PartyMove.objects.select_related("transfer__retiree", "issuer")
     return rows.get(transfer=case, voided_at=None)
@@ -192,10 +197,12 @@ PAPERS: dict[str, Paper] = {
     "card": Paper(
         "社区联系卡", "第六条第5项", "community", _card_is_issued,
         lambda case, request: contact_cards_sheet([_entry(case)], check_url=_check_url(request)),
+        version=_card_number,
     ),
     "card_stock": Paper(
         "社区联系卡（名片卡纸）", "第六条第5项", "community", _card_is_issued,
         lambda case, request: contact_card(_entry(case), check_url=_check_url(request)),
+        version=_card_number,
     ),
     "letter": Paper(
         "党员组织关系介绍信", "第六条第6项", "enterprise", _letter_is_issued,

@@ -288,6 +288,7 @@ REGISTRY: dict[str, Rule] = {
     "communities:events": _events,
     "communities:event": _events,
     "communities:event_report": _roles("community", "street"),
+    "communities:card_person": _communities,
     "communities:funds": _planners,
     "communities:fund_sheet": _planners,
     "communities:fund_fix": _planners,

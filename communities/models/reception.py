@@ -107,8 +107,8 @@ class Reception(Record):
 
     @property
     def card(self) -> ContactCard | None:
-        """The card that is valid now."""
-        return self.cards.filter(voided_on=None).first()
+        """The card that is not void, if there is one; it may be reported lost."""
+        return self.cards.held().first()
 
     @classmethod
     def register(
@@ -134,7 +134,7 @@ class Reception(Record):
         """The check-in is taken back: the card is void, the ledger line no longer active."""
         entry = cls.objects.get(transfer=case)
         if card := entry.card:
-            card.void(timezone.localdate())
+            card.void(timezone.localdate(), why=ContactCard.Why.WITHDRAWN, by=by)
         entry.is_active = False
         entry.save()
         Management.finish(case, until=timezone.localdate(), why=Management.Ended.WITHDRAWN, by=by)
@@ -156,8 +156,30 @@ def new_card_number() -> str:
     return "-".join("".join(letters[i : i + 4]) for i in (0, 4, 8))
 
 
+class ContactCardQuerySet(models.QuerySet["ContactCard"]):
+    def held(self) -> ContactCardQuerySet:
+        """Those that are not void: valid, or reported lost and not yet replaced."""
+        return self.filter(voided_on=None)
+
+    def valid(self) -> ContactCardQuerySet:
+        """Those that the public check says are valid."""
+        return self.held().filter(lost_on=None, reception__is_active=True)
+
+
 class ContactCard(Record):
-    """社区联系卡: numbered, issued, replaced; an old number stays known as not valid."""
+    """社区联系卡: numbered, issued, lost, replaced, returned; an old number stays known as not valid.
+
+    A number is never changed (a trigger); what becomes of a card is written by `communities.cards`
+    and by those who end the management of its holder.
+    """
+
+    class Why(models.TextChoices):
+        LOST = "lost", "遗失补发"
+        DAMAGED = "damaged", "损坏换发"
+        RETURNED = "returned", "本人交回"
+        MOVED = "moved", "转交其他社区换发"
+        DIED = "died", "本人死亡"
+        WITHDRAWN = "withdrawn", "报到撤回"
 
     reception = models.ForeignKey(Reception, models.PROTECT, related_name="cards")
     number = models.CharField("卡号", max_length=14, unique=True, default=new_card_number)
@@ -165,8 +187,24 @@ class ContactCard(Record):
     issued_by = models.ForeignKey(
         settings.AUTH_USER_MODEL, models.PROTECT, verbose_name="发卡人", related_name="+"
     )
+    lost_on = models.DateField("挂失日期", null=True, blank=True)
+    lost_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False,
+        verbose_name="挂失经办人",
+    )  # fmt: skip
     voided_on = models.DateField("作废日期", null=True, blank=True)
+    voided_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False,
+        verbose_name="作废经办人",
+    )  # fmt: skip
+    why = models.CharField("作废原因", max_length=10, choices=Why, blank=True)
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="successor",
+        verbose_name="替换的旧卡",
+    )  # fmt: skip
     history = HistoricalRecords()
+
+    objects = ContactCardQuerySet.as_manager()
 
     class Meta:
         verbose_name = "社区联系卡"
@@ -175,27 +213,47 @@ class ContactCard(Record):
             models.UniqueConstraint(
                 fields=["reception"], name="card_one_valid", condition=Q(voided_on=None)
             ),
+            models.CheckConstraint(
+                name="card_void_with_reason",
+                condition=Q(voided_on=None, voided_by=None, why="")
+                | (Q(voided_on__isnull=False) & ~Q(why="")),
+            ),
+            models.CheckConstraint(
+                name="card_lost_by_somebody",
+                condition=Q(lost_on=None, lost_by=None)
+                | Q(lost_on__isnull=False, lost_by__isnull=False),
+            ),
         ]
 
     class Privacy:
         about, kept = "person", "case"
         purpose = "社区联系卡（第六条第5项）"
         private: dict[str, str] = {}
-        open = {"reception", "number", "issued_on", "issued_by", "voided_on"}
+        open = {
+            "reception", "number", "issued_on", "issued_by", "lost_on", "lost_by", "voided_on",
+            "voided_by", "why", "replaces",
+        }  # fmt: skip
 
     def __str__(self) -> str:
         return self.number
 
     @property
     def is_valid(self) -> bool:
-        return self.voided_on is None and self.reception.is_active
+        return self.voided_on is None and self.lost_on is None and self.reception.is_active
+
+    @property
+    def state(self) -> str:
+        """How the card stands, in a word."""
+        if self.voided_on:
+            return f"已作废（{self.get_why_display()}）"
+        return "已挂失" if self.lost_on else "有效"
 
     def save(self, *args: Any, **kwargs: Any) -> None:
         """The case keeps whether its person has a card, for the sums of 对账."""
         super().save(*args, **kwargs)
         entry = self.reception
-        entry.transfer.mark_card(has_card=entry.cards.filter(voided_on=None).exists())
+        entry.transfer.mark_card(has_card=entry.cards.held().exists())
 
-    def void(self, on: date) -> None:
-        self.voided_on = on
+    def void(self, on: date, *, why: str, by: User) -> None:
+        self.voided_on, self.voided_by, self.why = on, by, why
         self.save()
