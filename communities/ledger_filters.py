@@ -9,7 +9,6 @@ from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
-from communities.models import Reception
 from transfers.choices import Residence, SpecialGroup
 from transfers.models import PARTY_MEMBER, Retiree
 from xianning import access, privacy, standards
@@ -123,8 +122,3 @@ def _of_group(rows: Any, user: User, group: str) -> Any:
 def words_of(token: str) -> str:
     """The name that was looked for, sealed in the address. Raises NotReadable."""
     return privacy.unseal(token, "search") if token else ""
-
-
-def mine(user: User) -> Any:
-    """The entries that USER keeps."""
-    return Reception.objects.visible_to(user).kept_by(user)

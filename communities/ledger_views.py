@@ -73,6 +73,7 @@ def ledger_list(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page, "columns": columns, "lines": [_line(row, columns) for row in page.rows],
         "headings": list(COLUMNS), "chosen": [column.heading for column in columns],
+        "sorted": dict(ledger_filters.SORTS).get(wanted.cleaned_data["sort"], ""),
         "words": f"查找：{shown_words(words)}" if words else "", "query": wanted.query, "view_form": ViewForm(),
         "views": SavedView.objects.visible_to(user)[:VIEWS_EACH],
         "kept": [(k, v) for k in request.GET for v in request.GET.getlist(k)
@@ -130,7 +131,7 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
         "enterprises": [(str(firm.pk), firm.name) for firm in firms],
         "states": ledger_filters.STATES, "groups": ledger_filters.GROUPS,
         "livings": Residence.choices, "members": ledger_filters.MEMBERS,
-        "ages": ledger_filters.AGES, "sorts": ledger_filters.SORTS,
+        "ages": ledger_filters.AGES,
     }  # fmt: skip
 
 
@@ -181,7 +182,7 @@ def ledger_view_drop(request: HttpRequest, pk: UUID) -> HttpResponse:
 
 def _entry(request: HttpRequest, pk: UUID) -> Reception:
     user = user_of(request)
-    rows = Reception.objects.visible_to(user).kept_by(user).select_related(
+    rows = Reception.objects.kept_by(user).select_related(
         "transfer__retiree", "transfer__enterprise", "transfer__personnel_file", "community",
         "verified_by",
     ).prefetch_related("cards", "transfer__party_moves")  # fmt: skip
@@ -239,10 +240,13 @@ def _before_and_after(
     if "change" in request.POST:
         return render(request, back, context)
     wish, user = form.wish(), user_of(request)
-    lines = [(entry, wish.differences(entry, user)) for entry in entries]
+    lines = [
+        (entry, wish.differences(entry, user), ledger.why_not_change(entry, user))
+        for entry in entries
+    ]
     more = {
         "lines": lines, "hidden": hidden_answers(form), "as_of": timezone.now().isoformat(),
-        "outdates": any(each.printed for _entry, found in lines for each in found),
+        "outdates": any(each.printed for _entry, found, reason in lines for each in found if not reason),
     }  # fmt: skip
     return render(request, "communities/ledger_check.html", context | more)
 
@@ -266,7 +270,7 @@ def ledger_bulk(request: HttpRequest) -> HttpResponse:
     """One set of answers for the ticked entries: ask, show before and after, then each by itself."""
     user = user_of(request)
     entries = list(
-        Reception.objects.visible_to(user).kept_by(user).filter(pk__in=_ticked(request))
+        Reception.objects.kept_by(user).filter(pk__in=_ticked(request))
         .select_related("transfer__retiree", "community", "verified_by").order_by("-pk")
     )  # fmt: skip
     if not entries:

@@ -246,6 +246,11 @@ def test_columns_are_chosen_and_kept_with_a_view_of_ones_own(
     client.post(reverse("communities:ledger_view_save"), again)
     assert SavedView.objects.get().query == "state=stale"  # the same name is written anew
     assert not SavedView.objects.visible_to(user("jiedao")).exists()
+    other = {"name": "常用的", "address": "state=closed"}
+    sign_in("jiedao").post(reverse("communities:ledger_view_save"), other)
+    view.refresh_from_db()
+    assert view.query == "state=stale"  # another's of the same name is another
+    SavedView.objects.exclude(pk=view.pk).delete()
     drop = reverse("communities:ledger_view_drop", args=[view.pk])
     assert sign_in("jiedao").post(drop).status_code == 404
     assert "常用的" not in sign_in("jiedao").get(reverse(LIST)).content.decode()
@@ -413,6 +418,26 @@ def test_the_form_never_holds_what_is_on_record() -> None:
     assert not [name for name in TYPED if form[name].value()]
 
 
+def test_the_data_of_who_was_erased_is_not_written_anew() -> None:
+    entry = entered()
+    set_person(entry, erased_at=timezone.now())
+    entry = Reception.objects.get(pk=entry.pk)
+    with pytest.raises(Refused, match="依法删除"):
+        ledger.change(entry, Wish(person={"home_phone": "13900000001"}), by=user())
+
+
+def test_what_another_community_reported_before_is_not_told_here(
+    sign_in: Callable[[str], Client],
+) -> None:
+    entry, client = entered(), sign_in(KEEPER)
+    today = timezone.localdate()
+    event = events.report(entry.transfer, by=user(), kind="sentenced", happened_on=today)
+    assert "被判刑" in client.get(entry.get_absolute_url()).content.decode()
+    event.community_id = demo.BEIJIE
+    event.save()
+    assert "被判刑" not in client.get(entry.get_absolute_url()).content.decode()
+
+
 # --- many ---------------------------------------------------------------------------------------
 
 
@@ -457,6 +482,10 @@ def test_who_was_changed_meanwhile_is_left_out_and_named(
 ) -> None:
     one, two = entered(name="甲一"), entered(name="乙二")
     client, url = sign_in(KEEPER), reverse("communities:ledger_bulk")
+    gone = entered(name="丙三")
+    events.report(gone.transfer, by=user(), kind="died", happened_on=timezone.localdate())
+    told = client.post(url, {"entry": [gone.pk], "answered": "1", "remarks": "走访"})
+    assert "已不在本社区管理" in told.content.decode()  # before it is tried
     answers = {"entry": [one.pk, two.pk], "answered": "1", "remarks": "走访"}
     check = client.post(url, answers)
     ledger.change(two, Wish(entry={"remarks": "别人写的"}), by=user("jiedao"))

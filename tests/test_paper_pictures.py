@@ -73,7 +73,7 @@ def _roster() -> bytes:
 def _card() -> Any:
     number = ContactCard._meta.get_field("number")
     # Its code would look different with each random number.
-    with mock.patch.object(number, "_get_default", lambda: "A1B2-C3D4-E5F6"):
+    with mock.patch.object(number, "_get_default", return_value="A1B2-C3D4-E5F6"):
         return _case("done").reception
 
 

@@ -286,6 +286,7 @@ class Command(BaseCommand):
         for entry, wish in zip(people, demo.CORRECTIONS, strict=False):
             if wish is None:
                 entry.verified_on = timezone.localdate() - timedelta(days=400)
+                entry.__dict__["_history_user"] = worker
                 entry.save()
             else:
                 ledger.change(entry, ledger.Wish(**wish), by=worker)
