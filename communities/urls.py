@@ -7,6 +7,7 @@ from django.urls import path
 from communities import (
     card_views,
     check_in_views,
+    day_views,
     event_views,
     fund_views,
     ledger_views,
@@ -20,6 +21,8 @@ urlpatterns = [
     path("areas/choices/", views.area_choices, name="area_choices"),
     path("areas/<str:pk>/", views.area_edit, name="area_edit"),
     path("check-in/", check_in_views.desk, name="desk"),
+    path("check-in/day/", day_views.page, name="day"),
+    path("check-in/day/print/", day_views.paper, name="day_paper"),
     path("check-in/<uuid:pk>/", check_in_views.person, name="check_in"),
     path("ledger/", ledger_views.ledger_list, name="ledger"),
     path("ledger/change/", ledger_views.ledger_bulk, name="ledger_bulk"),

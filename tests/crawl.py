@@ -237,6 +237,7 @@ QUERIES: dict[str, list[str]] = {
     "communities:area_choices": ["q=桂花", "q=社区&level=community&receiving=1"],
     "communities:card_paper": ["after=$high", "state=fresh", "state=lost", "state=x"],
     "communities:desk": ["after=$high"],
+    "communities:day": ["on=2026-01-05", "show=announced", "show=awaited&after=$high", "show=x"],
     "communities:check_in": ["version=1", "version=9"],
     "communities:ledger": [
         "state=active", "state=closed", "state=stale", "group=ill", "living=local", "member=yes",

@@ -335,6 +335,10 @@ def event_correction(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"why": "报错了人"}
 
 
+def day(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"on": timezone.localdate().isoformat()}
+
+
 def lost_card(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"deed": "lost"}
 

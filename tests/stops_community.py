@@ -149,6 +149,8 @@ def pages_of_the_cards() -> list[Stop]:
     cards.act(lost, "lost", by=worker)
     cards.act(replaced, "reissue", by=worker)
     return [
+        Stop("shequ", "communities:day"),
+        Stop("jiedao", "communities:day", query="?show=awaited"),
         Stop("shequ", "communities:card_paper", query="?state=fresh"),
         Stop("shequ", "communities:card_paper", query="?state=lost"),
         Stop("shequ", "communities:card_person", (lost.pk,)),

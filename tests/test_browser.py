@@ -402,7 +402,8 @@ def words_of(pdf: Any) -> str:
 NO_PAGE = {
     "sign_out", "health", "notice_read", "communities:area_choices", "transfers:search",
     "transfers:scan", "transfers:paper", "transfers:template", "enterprises:template",
-    "alive", "text_size", "session_end", "sessions_end", "audit_export", "transfers:rights_copy",
+    "alive", "text_size", "communities:day_paper",
+    "session_end", "sessions_end", "audit_export", "transfers:rights_copy",
     "transfers:consent_withdraw", "transfers:letter", "transfers:letter_issue",
     "archives:batch_paper", "archives:catalogue_paper", "archives:catalogue_template",
     "archives:records_paper", "archives:records_template",

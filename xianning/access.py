@@ -289,6 +289,8 @@ REGISTRY: dict[str, Rule] = {
     "communities:event": _events,
     "communities:event_report": _roles("community", "street"),
     "communities:card_person": _communities,
+    "communities:day": _communities,
+    "communities:day_paper": _communities,
     "communities:funds": _planners,
     "communities:fund_sheet": _planners,
     "communities:fund_fix": _planners,

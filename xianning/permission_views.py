@@ -78,6 +78,8 @@ TITLES: dict[str, str] = {
     "communities:events": "状态变动：列表（第十条）",
     "communities:event": "状态变动：查看一件",
     "communities:event_report": "状态变动：上报",
+    "communities:day": "报到日清单",
+    "communities:day_paper": "报到日清单：打印",
     "communities:card_person": "社区联系卡：一人的卡，挂失、补发、交回",
     "communities:funds": "经费测算",
     "communities:fund_sheet": "经费测算：查看已定稿的表",
