@@ -14,7 +14,7 @@ from django.urls import reverse
 from archives.documents import delivery_note
 from archives.models import PersonnelFile
 from communities.documents import contact_card, contact_cards_sheet
-from communities.models import Reception
+from communities.models import ContactCard, Reception
 from party.documents import introduction_letter, introduction_letters
 from party.models import PartyMove
 from transfers import notice, workflow
@@ -123,8 +123,8 @@ def _card_is_issued(case: Transfer) -> str | None:
 
 
 def _card_number(case: Transfer) -> str:
-    card = _entry(case).card
-    return card.number if card else ""
+    held = ContactCard.objects.held().filter(reception__transfer=case)
+    return held.values_list("number", flat=True).first() or ""
 
 
 def _letter_of(case: Transfer) -> PartyMove:
