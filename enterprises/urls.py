@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from enterprises import views
+from enterprises import edition_views, views
 
 app_name = "enterprises"
 urlpatterns = [
@@ -13,6 +13,10 @@ urlpatterns = [
     path("import/", views.import_list, name="import"),
     path("import/confirm/", views.import_confirm, name="import_detail"),
     path("import/template/", views.template, name="template"),
+    path("editions/", edition_views.edition_list, name="editions"),
+    path("editions/<uuid:pk>/", edition_views.edition, name="edition"),
+    path("editions/<uuid:pk>/acknowledge/", edition_views.acknowledge, name="edition_acknowledge"),
+    path("editions/<str:pk>/publish/", edition_views.publish, name="edition_publish"),
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/edit/", views.edit, name="edit"),
     path("<uuid:pk>/confirm/", views.confirm, name="confirm"),

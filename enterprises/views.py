@@ -63,6 +63,7 @@ def enterprise_list(request: HttpRequest) -> HttpResponse:
         states=list(STATES.items()), levels=Enterprise.Level.choices,
         statuses=Enterprise.Status.choices, authorities=_authorities(user),
         may_add=bool(access.scope(user).areas.get("sasac")),
+        may_see_editions=not access.REGISTRY["enterprises:editions"].refuses(user),
     )  # fmt: skip
 
 

@@ -241,6 +241,7 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
         "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES,
         "rehandover": matrix.REHANDOVER_SEES, "fund_sheet": matrix.FUND_SHEET_SEES,
+        "edition": matrix.EDITION_SEES,
         "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,
         "letter": matrix.LETTER_SEES,

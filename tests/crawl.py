@@ -19,6 +19,7 @@ from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
 from communities.models import FundSheet, LifeEvent, Reception, SavedView
+from enterprises.models import Edition
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -66,6 +67,7 @@ class Things:
     life: uuid.UUID
     onward: uuid.UUID
     budget: uuid.UUID
+    edition: uuid.UUID
     entry: uuid.UUID
     view: uuid.UUID
     committee: uuid.UUID
@@ -122,6 +124,7 @@ class Things:
             "life": LifeEvent.objects.filter(transfer=case).first(),
             "onward": case.rehandovers.first(),
             "budget": FundSheet.objects.first(),
+            "edition": Edition.objects.filter(authority=case.authority).first(),
             "entry": Reception.objects.filter(transfer=case).first(),
             "view": SavedView.objects.create(user=clerk, name=str(case.pk)[:30]),
             "loan": FileLoan.objects.filter(file__transfer=case).first(),
@@ -154,6 +157,9 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "user_edit": [("$user",)],
     "communities:area_edit": [("421202001005",), ("421281000000",)],
     "enterprises:detail": [("$enterprise",)],
+    "enterprises:edition": [("$edition",)],
+    "enterprises:edition_acknowledge": [("$edition",)],
+    "enterprises:edition_publish": [("421200000000",), ("421281000000",)],
     "enterprises:edit": [("$enterprise",)],
     "enterprises:confirm": [("$enterprise",)],
     "enterprises:acknowledge": [("$enterprise",)],
@@ -252,6 +258,8 @@ QUERIES: dict[str, list[str]] = {
     "communities:rehandovers": ["state=open", "way=in", "way=out&state=refused", "way=x",
                                 "after=$high"],
     "communities:card_check": ["number=AAAA-BBBB-CCCC"],
+    "enterprises:editions": ["authority=421281000000", "authority=421200000000", "on=2026-01-05",
+                             "after=$high"],
     "enterprises:list": [
         "q=演示", "state=unconfirmed", "state=confirmed", "state=unread", "state=removed",
         "level=provincial", "status=normal", "authority=421200000000", "after=$high",

@@ -261,6 +261,9 @@ LIFE_SEES = {
 }
 # The community that gives and the one that is to receive, and the street above both.
 REHANDOVER_SEES = {"own": _of("community", "street", "community_next")}
+# The list of 赤壁市, for those of the county and of the city above it.
+EDITION_SEES = {"chibi": _of("sasac", "hr", "auditor", "sasac_county", "hr_county",
+                             "auditor_county")}  # fmt: skip
 # A division is planned for by those who serve it or one above it.
 _PLANNERS = _of("sasac", "hr", "auditor")
 FUNDS_SEES = {
@@ -462,6 +465,17 @@ ROWS: dict[str, Row] = {
     "enterprises:list": Row("第六条第1项", _of("sasac", "hr", "enterprise", "auditor")),
     "enterprises:detail": Row("第六条第1项", _of("sasac", "hr", "enterprise", "auditor"), "GET",
                               "enterprise", ENTERPRISE_SEES),
+    "enterprises:editions": Row("第六条第1项", _of("sasac", "hr", "auditor")),
+    "enterprises:edition": Row("第六条第1项", _of("sasac", "hr", "auditor"), "GET", "edition",
+                               EDITION_SEES),
+    "enterprises:edition_publish": Row("第六条第1项", _SASAC, "POST", "division",
+                                       {"city": _of("sasac"), "xianan": _of("sasac", "sasac_child"),
+                                        "chibi": _of("sasac", "sasac_county")},
+                                       acts={"city": _of("sasac"), "xianan": _of("sasac_child"),
+                                             "chibi": _of("sasac_county")},
+                                       ready=_of("city", "xianan")),
+    "enterprises:edition_acknowledge": Row("第六条第1项", _of("hr"), "POST", "edition",
+                                           EDITION_SEES, acts={"chibi": _of("hr_county")}),
     "enterprises:add": Row("第六条第1项", _SASAC, "GET POST", sends=payloads.enterprise),
     "enterprises:edit": Row("第六条第1项", _SASAC, "GET POST", "enterprise", ENTERPRISE_SEES,
                             acts=ENTERPRISE_LISTS, sends=payloads.enterprise_change),

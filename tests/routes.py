@@ -50,6 +50,7 @@ PUBLIC_CODES = {
     "archives:deed name": ("remind", "one of the deeds on a batch"),
     "communities:fund_fix pk": ("421202001000", "statistical code of a division"),
     "communities:fund_standard pk": ("421202001000", "statistical code of a division"),
+    "enterprises:edition_publish pk": ("421200000000", "statistical code of a division"),
     "communities:area_edit pk": ("421202001005", "statistical code of a division"),
     "roster name": ("transfers", "one of the lists named in rosters.py"),
     "roster_export name": ("transfers", "one of the lists named in rosters.py"),
@@ -79,6 +80,7 @@ def some_objects() -> dict[str, Any]:
     from archives.models import FileLoan
     from communities import events, funds, rehandovers
     from communities.models import Area, SavedView
+    from enterprises import editions
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers.models import ImportBatch, SignedPage, SignedPile
@@ -133,6 +135,9 @@ def some_objects() -> dict[str, Any]:
             Area.objects.get(pk=demo.XIANAN), by=clerk, day=timezone.localdate()
         ),
         "enterprises/": enterprise_of("qiye"),
+        "enterprises/editions/": editions.publish(
+            Area.objects.get(pk=demo.CITY), by=User.objects.get(username="gzw")
+        ),
         "jobs/": Job.objects.create(kind="export", title="导出", owner=clerk, state="failed"),
         "notices/": Notice.objects.filter(role="hr", area_id="421200000000").first(),
         "offices/": office,

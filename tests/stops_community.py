@@ -11,7 +11,8 @@ from django.utils import timezone
 from communities import cards, events, funds, ledger, rehandovers
 from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
-from tests.factories import make_transfer
+from enterprises import editions
+from tests.factories import enterprise_of, make_transfer
 from tests.stops import NEXT, Stop, answer, press, tick_all
 from xianning import demo
 from xianning.models import User
@@ -157,6 +158,23 @@ def pages_of_the_cards() -> list[Stop]:
         Stop("jiedao", "communities:card_person", (replaced.pk,)),
         Stop("shequ", "communities:card_person", (lost.pk,), do=(press("找到了，撤销挂失"),)),
     ]
+
+
+def pages_of_the_editions() -> list[Stop]:
+    """An edition of the city, a change since, and the list of a past day."""
+    gzw = User.objects.get(username="gzw")
+    edition = editions.publish(Area.objects.get(pk=demo.CITY), by=gzw, note="咸国资发（测试）1号")
+    entry = enterprise_of("qiye")
+    entry.amend(by=gzw, reason="换届", contact="新联系人", retiree_count=321)
+    return [
+        Stop("gzw", "enterprises:editions"),
+        Stop("gzw", "enterprises:editions", query=f"?on={timezone.localdate() - timedelta(days=1)}"),
+        Stop("rs", "enterprises:edition", (edition.pk,)),
+        Stop("rs", "enterprises:edition", (edition.pk,), do=(press("签收"),),
+             also="enterprises:edition_acknowledge"),
+        Stop("gzw", "enterprises:editions", do=(press("发布新版名单"),),
+             also="enterprises:edition_publish"),
+    ]  # fmt: skip
 
 
 def open_fold(name: str) -> Callable[[Page], None]:

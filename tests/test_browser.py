@@ -38,6 +38,7 @@ from tests.stops import (
 )
 from tests.stops_community import (
     pages_of_the_cards,
+    pages_of_the_editions,
     pages_of_the_events,
     pages_of_the_funds,
     pages_of_the_ledger,
@@ -678,6 +679,7 @@ def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, T
         *pages_of_the_funds(),
         *pages_of_the_ledger(),
         *pages_of_the_cards(),
+        *pages_of_the_editions(),
         *pages_of_the_events(),  # before a keeper gives the community's worker a new password
         *pages_of_the_keepers(), *pages_of_the_handovers(cases),
     ]  # fmt: skip

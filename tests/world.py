@@ -18,6 +18,7 @@ from archives import records
 from archives.models import FileLoan
 from communities import events, funds, rehandovers
 from communities.models import Area, Reception, SavedView
+from enterprises import editions
 from enterprises.models import Enterprise
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -209,6 +210,7 @@ def build(world: World) -> None:
     _build_events(world)
     _build_rehandovers(world)
     _build_funds(world)
+    _build_editions(world)
     _build_ledger(world)
     _build_letters(world)
     _build_party(world)
@@ -386,6 +388,14 @@ def _build_ledger(world: World) -> None:
     world.objects["view"] = {
         key: SavedView.objects.create(user=world.users[by], name="常用", query="state=stale")
         for key, by in (("own", "community"), ("street", "street"), ("county", "community_county"))
+    }
+
+
+def _build_editions(world: World) -> None:
+    """第六条第1项: 赤壁市 has published its list, which its HR has not acknowledged."""
+    chibi = Area.objects.get(pk=demo.CHIBI)
+    world.objects["edition"] = {
+        "chibi": editions.publish(chibi, by=world.users["sasac_county"], note="第一批")
     }
 
 

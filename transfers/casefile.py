@@ -9,6 +9,7 @@ from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
 
+from enterprises import editions
 from transfers import workflow
 from transfers.deadlines import Clock, Due
 from transfers.models import PrintedPaper, Retiree, StepEvent, Transfer, TransferStep
@@ -205,6 +206,7 @@ def facts(case: Transfer, shown: str) -> list[Facts]:
 def _receivers(case: Transfer) -> Facts:
     rows = [
         Fact("移交单位", f"{case.enterprise.transferor}（{case.enterprise.transferor_kind}）"),
+        Fact("名单依据（第六条第1项）", editions.basis(case)),
         Fact("接收社区", case.community.full_name if case.community else ""),
         *([Fact("移交时的接收社区", case.destination.full_name)] if case.was_moved else []),
         Fact("档案接收地", case.archive_area.full_name if case.archive_area else ""),

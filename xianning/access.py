@@ -229,6 +229,7 @@ _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
 _records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
+_listers = _roles("sasac", "hr", "auditor")
 _planners = _roles("sasac", "hr", "street", "auditor")
 _communities = _roles("community", "street")
 _events = _roles("community", "street", "hr", "medical")
@@ -292,6 +293,10 @@ REGISTRY: dict[str, Rule] = {
     "communities:day": _communities,
     "communities:day_paper": _communities,
     "communities:funds": _planners,
+    "enterprises:editions": _listers,
+    "enterprises:edition": _listers,
+    "enterprises:edition_publish": _roles("sasac"),
+    "enterprises:edition_acknowledge": _roles("hr"),
     "communities:fund_sheet": _planners,
     "communities:fund_fix": _planners,
     "communities:fund_standard": _roles("sasac"),

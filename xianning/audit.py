@@ -97,6 +97,8 @@ ACTIONS: dict[str, str] = {
     "event_report": "上报状态变动",
     "event_acknowledge": "签收状态变动",
     "event_correct": "更正状态变动",
+    "edition_publish": "发布国有企业名单",
+    "edition_acknowledge": "签收国有企业名单",
     "card_lost": "社区联系卡挂失",
     "card_found": "社区联系卡撤销挂失",
     "card_reissue": "补发社区联系卡",

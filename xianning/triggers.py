@@ -26,6 +26,7 @@ ACCESS_DAYS = 3 * 366  # 个人信息保护法 第五十六条: records of proce
 NO_CHANGE = "审计记录只能追加，不能更改。"
 NO_DELETE = "审计记录未到期，不能删除。"
 NO_TRUNCATE = "审计记录不能清空。"
+NO_OTHER_EDITION = "已发布的名单不能更改或删除。"
 NO_OTHER_NUMBER = "社区联系卡的卡号和持卡人不能更改。"
 NO_NEW_FIGURES = "已定稿的经费测算表不能更改或删除。"
 NO_SECOND_ROLE = "系统、安全、审计管理员和审计人员不得兼任其他职责。"
@@ -59,6 +60,12 @@ def table_of_triggers() -> list[Trigger]:
         model._meta.db_table for model in (AuditEvent, AuditSeal, AccessLog, Membership, Office)
     )
     cards = apps.get_model("communities", "ContactCard")._meta.db_table
+    editions = apps.get_model("enterprises", "Edition")._meta.db_table
+    listed = apps.get_model("enterprises", "EditionEntry")._meta.db_table
+    published = "OLD.acknowledged_at IS NOT NULL OR " + " OR ".join(
+        f'NEW."{name}" {{differs}} OLD."{name}"'
+        for name in ("authority_id", "serial", "published_at", "published_by_id", "note")
+    )
     sheets = apps.get_model("communities", "FundSheet")._meta.db_table
     stays = [f.column for f in AuditEvent._meta.local_concrete_fields if f.name != "seal"]
     same = " OR ".join(f'NEW."{name}" {{differs}} OLD."{name}"' for name in stays)
@@ -102,6 +109,10 @@ def table_of_triggers() -> list[Trigger]:
             "card_number_update", cards, "UPDATE", NO_OTHER_NUMBER,
             'NEW."number" {differs} OLD."number" OR NEW."reception_id" {differs} OLD."reception_id"',
         ),
+        Trigger("edition_update", editions, "UPDATE", NO_OTHER_EDITION, published),
+        Trigger("edition_delete", editions, "DELETE", NO_OTHER_EDITION),
+        Trigger("edition_entry_update", listed, "UPDATE", NO_OTHER_EDITION),
+        Trigger("edition_entry_delete", listed, "DELETE", NO_OTHER_EDITION),
         Trigger("fund_sheet_update", sheets, "UPDATE", NO_NEW_FIGURES),
         Trigger("fund_sheet_delete", sheets, "DELETE", NO_NEW_FIGURES),
         Trigger("one_role_insert", members, "INSERT", NO_SECOND_ROLE, conflict, lock),

@@ -16,7 +16,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from communities.models import EventReceipt, LifeEvent, Reception, Rehandover
-from enterprises.models import Enterprise
+from enterprises.models import Edition, Enterprise
 from transfers import workflow
 from transfers.deadlines import Clock
 from transfers.models import Transfer
@@ -86,6 +86,9 @@ def _enterprise_cards(user: Any) -> list[Card]:
         if (count := capped(rows)) != "0":
             url = f"{reverse('enterprises:list')}?state={state}"
             cards.append(Card(1, title, "第六条第1项", count, None, url))
+    if (count := capped(Edition.objects.waiting_for(user))) != "0":
+        url = reverse("enterprises:editions")
+        cards.append(Card(1, "签收名单版次", "第六条第1项", count, None, url))
     return cards
 
 

@@ -15,7 +15,8 @@ from archives import batches, records
 from communities import events, funds, ledger, rehandovers
 from communities.directory import Directory
 from communities.models import Area, FundSheet, LifeEvent, Reception, Rehandover, SavedView
-from enterprises.models import Enterprise
+from enterprises import editions
+from enterprises.models import Edition, Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
 from transfers import handovers, limit_views, workflow
@@ -65,6 +66,7 @@ class Command(BaseCommand):
             self._events(users)
             self._rehandovers(users)
             self._funds(users)
+            self._editions(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
         code = standards.make_credit_code(row.code)
@@ -264,6 +266,14 @@ class Command(BaseCommand):
                 rehandovers.refuse(
                     onward, by=taker, refusal="unreachable", why="电话三次无人接听。"
                 )
+
+    def _editions(self, users: dict[str, User]) -> None:
+        """The city has published its list, and HR has taken note."""
+        if Edition.objects.exists():
+            return
+        city = Area.objects.get(pk=demo.CITY)
+        edition = editions.publish(city, by=users["gzw"], note="演示第一版")
+        editions.acknowledge(edition, by=users["rs"])
 
     def _funds(self, users: dict[str, User]) -> None:
         """A standard of the city, which is made up, and a sheet that was kept."""
