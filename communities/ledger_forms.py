@@ -95,7 +95,7 @@ class EntryForm(ChangeForm):
     contact2_address = RetireeForm.base_fields["contact2_address"]
     cleared = forms.MultipleChoiceField(
         label="删去不再属实的内容", required=False, widget=forms.CheckboxSelectMultiple,
-        choices=[(name, label_of(Retiree, name)) for name in TYPED],
+        choices=[(name, f"删去{label_of(Retiree, name)}") for name in TYPED],
     )  # fmt: skip
     officer = forms.CharField(label="专管员", max_length=50, required=False)
     officer_phone = forms.CharField(label="专管员电话", max_length=40, required=False)
