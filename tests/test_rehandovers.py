@@ -12,7 +12,8 @@ from django.db import IntegrityError, transaction
 from django.urls import reverse
 from django.utils import timezone
 
-from communities import cards, events, rehandovers
+from communities import cards, events, ledger, rehandovers
+from communities.ledger import Wish
 from communities.models import Area, LifeEvent, Management, Reception, Rehandover
 from tests.factories import make_transfer, staff_of
 from transfers import waterfall, workflow
@@ -91,13 +92,13 @@ def test_the_signed_form_and_the_sums_say_who_received_by_the_hand_over() -> Non
     case = make_transfer(at="done", party_member=True)
     before = case.fingerprint()
     rows = Transfer.objects.filter(pk=case.pk)
-    sums = waterfall.by_division(rows, None, "received_by")
+    sums = waterfall.sums(rows, None, "received_by")
     case = taken(asked(case, party="follow"))
     assert case.fingerprint() == before
     assert case.valid_form
     assert (case.destination.pk, case.party_destination.pk) == (demo.GUIHUA, demo.GUIHUA)
     assert (case.community_id, case.party_area_id) == (demo.WANNIAN, demo.WANNIAN)
-    assert waterfall.by_division(rows, None, "received_by") == sums
+    assert waterfall.sums(rows, None, "received_by") == sums
     assert waterfall.inside_area(rows, demo.GUIHUA).exists()
     assert not waterfall.inside_area(rows, demo.WANNIAN).exists()
 
@@ -140,6 +141,17 @@ def test_a_letter_on_its_way_is_not_overtaken() -> None:
     with pytest.raises(Refused, match="介绍信已开出"):
         asked(case, party="follow")
     assert taken(asked(case, party="stay")).party_area_id == demo.GUIHUA
+
+
+def test_the_ledger_is_corrected_by_the_community_that_manages_now() -> None:
+    case = taken(asked())
+    entry = Reception.objects.get(transfer=case)
+    wish = Wish(person={"home_phone": "13900000001"}, verified=True)
+    with pytest.raises(Refused):
+        ledger.change(entry, wish, by=user(GIVER))
+    ledger.change(entry, wish, by=user(TAKER))
+    case.retiree.refresh_from_db()
+    assert case.retiree.home_phone == "13900000001"
 
 
 def test_what_was_typed_stays_beside_the_sentence(sign_in: Callable[[str], Client]) -> None:

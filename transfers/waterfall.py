@@ -92,25 +92,47 @@ DIVISIONS = {
 RECEIVED_BY = Coalesce("declared_community_id", "community_id", output_field=CharField())
 
 
-def totals(rows: QuerySet[Transfer], on: date | None) -> dict[str, int]:
-    """How many of ROWS had reached each stage; `filed` holds all of them."""
-    rows = cases_on(rows, on)
-    if on is not None:
-        found = rows.aggregate(filed=Count("pk"), **_counts(on))
-        return {key.removeprefix("n_"): count for key, count in found.items()}
-    # One pass, and the few combinations that exist added up here.
-    sums = dict.fromkeys(("filed", *STAGES), 0)
-    for bits, count in rows.order_by().values_list("reached").annotate(n=Count("pk")):
-        sums["filed"] += count
-        for key in STAGES:
-            sums[key] += count if bits & BIT[key] else 0
-    return sums
+Counts = dict[str, int]  # `filed` and each stage → how many
 
 
-def by_division(
+def sums(
     rows: QuerySet[Transfer], on: date | None, column: str, *, beyond: Any = None, size: int = 50
+) -> tuple[Counts, list[dict[str, Any]]]:
+    """The totals of ROWS, and one more line than SIZE of those for each value of COLUMN.
+
+    The lines are in the order of the values, from the value after BEYOND on.
+    """
+    if on is not None:
+        return totals(rows, on), _lines_on(rows, on, column, beyond, size)
+    # One pass by an index that holds all of it; the few combinations that exist are added up here.
+    names = (
+        ("declared_community_id", "community_id") if column == "received_by" else ("enterprise_id",)
+    )
+    groups = cases_on(rows, None).order_by().values_list(*names, "reached")
+    everything, by_value = _none(), dict[Any, Counts]()
+    for *found, bits, count in groups.annotate(n=Count("pk")):
+        value = next((each for each in found if each), None)
+        for counts in (everything, by_value.setdefault(value, _none())):
+            counts["filed"] += count
+            for key in STAGES:
+                counts[key] += count if bits & BIT[key] else 0
+    values = sorted(each for each in by_value if each and (beyond is None or each > beyond))
+    return everything, [{column: each, **by_value[each]} for each in values[: size + 1]]
+
+
+def _none() -> Counts:
+    return dict.fromkeys(("filed", *STAGES), 0)
+
+
+def totals(rows: QuerySet[Transfer], on: date | None) -> Counts:
+    """How many of ROWS had reached each stage; `filed` holds all of them."""
+    found = cases_on(rows, on).aggregate(filed=Count("pk"), **_counts(on))
+    return {key.removeprefix("n_"): count for key, count in found.items()}
+
+
+def _lines_on(
+    rows: QuerySet[Transfer], on: date, column: str, beyond: Any, size: int
 ) -> list[dict[str, Any]]:
-    """The totals for each value of COLUMN, in its order, from the value after BEYOND on."""
     rows = cases_on(rows, on)
     if column == "received_by":
         rows = rows.annotate(received_by=RECEIVED_BY)

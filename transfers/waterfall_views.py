@@ -88,14 +88,15 @@ def page(request: HttpRequest) -> HttpResponse:
         "enterprise",
     }:
         known = waterfall.listed(entries.filter(pk=entry.pk) if entry else entries)
-    found = waterfall.totals(rows, on)
     by = request.GET.get("by", "") or "enterprise"
     if by not in DIVISIONS:
         raise Http404
+    beyond = _beyond(request, by)
+    found, lines = waterfall.sums(rows, on, DIVISIONS[by][1], beyond=beyond, size=SIZE)
     context = {
         "bars": _bars(request, found), "found": found, "listed": known, "on": on, "entry": entry,
         "unfiled": None if known is None else known - found["filed"],
-        "groups": _groups(request, rows, by), "by_title": DIVISIONS[by][0],
+        "groups": _groups(request, lines, by), "by_title": DIVISIONS[by][0],
         "stages": list(STAGES.values()), "divisions": [(key, t) for key, (t, _) in DIVISIONS.items()],
         "counties": [(a.pk, a.name) for a in Area.objects.filter(level=Area.Level.COUNTY)],
     }  # fmt: skip
@@ -126,18 +127,20 @@ def _bars(request: HttpRequest, found: dict[str, int]) -> list[Bar]:
     return bars
 
 
-def _groups(request: HttpRequest, rows: QuerySet[Transfer], by: str) -> dict[str, Any]:
+def _beyond(request: HttpRequest, by: str) -> Any:
+    """The last line of the page before, as its column holds it; None for the first page."""
+    text = request.GET.get("beyond", "")
+    if not text or by != "enterprise":
+        return text or None
+    try:
+        return UUID(text)
+    except ValueError:
+        raise Http404 from None
+
+
+def _groups(request: HttpRequest, found: list[dict[str, Any]], by: str) -> dict[str, Any]:
     """The table by enterprise or community, a page of it, with links into each line."""
     column = DIVISIONS[by][1]
-    beyond = request.GET.get("beyond", "")
-    if beyond and by == "enterprise":
-        try:
-            UUID(beyond)
-        except ValueError:
-            raise Http404 from None
-    found = waterfall.by_division(
-        rows, chosen_day(request), column, beyond=beyond or None, size=SIZE
-    )
     lines, more = found[:SIZE], len(found) > SIZE
     keys = [line[column] for line in lines]
     names: dict[Any, Any] = (

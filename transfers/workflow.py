@@ -684,8 +684,10 @@ def why_not_correct(case: Transfer, rows: dict[str, TransferStep], by: User) -> 
     row = rows[COMMUNITY]
     if case.state == Transfer.State.ENDED or row.state != State.DONE:
         return "此人没有在社区报到，信息由移交单位更改（第六条第2项）。"
-    if not is_mine(row, by):
-        return f"信息由{desk_name(row, case)}核实和更正（第六条第5项）。"
+    # The desk of the step is where he checked in; he may have been handed on since (第十条).
+    if not access.scope(by).may_act("community", area=case.community_id):
+        place = case.community.full_name if case.community else ""
+        return f"信息由{place}核实和更正（第六条第5项）。"
     return None
 
 

@@ -15,4 +15,8 @@ class Migration(migrations.Migration):
             name='reached',
             field=models.PositiveSmallIntegerField(db_default=0, default=0, editable=False),
         ),
+        migrations.AddIndex(
+            model_name='transfer',
+            index=models.Index(fields=['authority', 'enterprise', 'community', 'declared_community', 'reached', 'state', 'batch'], name='transfer_sums'),
+        ),
     ]

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.db import models
 from django.db.models import Exists, F, OuterRef, Q
-from django.db.models.functions import Coalesce
 from django.db.models.lookups import Exact
 from django.urls import reverse
 from django.utils import timezone
@@ -155,7 +154,19 @@ class Transfer(Record):
                 name="transfer_party",
                 condition=Q(party_area__isnull=False),
             ),
-            models.Index(Coalesce("declared_community", "community"), name="transfer_received_by"),
+            # Holds all that the sums of 对账 ask for, so that they are read from it alone.
+            models.Index(
+                fields=[
+                    "authority",
+                    "enterprise",
+                    "community",
+                    "declared_community",
+                    "reached",
+                    "state",
+                    "batch",
+                ],
+                name="transfer_sums",
+            ),
         ]
         constraints = [
             models.UniqueConstraint(
