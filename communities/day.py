@@ -70,6 +70,9 @@ def paper(user: User, day: date, *, address: str) -> pdf.Pdf:
     there = list(came(user, day).order_by("ledger_number")[:MOST])
     rest = awaited(user, day).order_by(F("letter").asc(nulls_last=True), "community", "pk")
     missing = list(rest[:MOST])
+    AccessLog.write(
+        user, AccessLog.Kind.PAPER, TITLE, rows=len(there) + len(missing), address=address
+    )
     for case in [*(entry.transfer for entry in there), *missing]:
         AccessLog.write(user, AccessLog.Kind.PAPER, TITLE, transfer=case, address=address)
     office = user.offices.filter(role__in=("community", "street")).order_by("name").first()

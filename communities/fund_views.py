@@ -86,7 +86,8 @@ def _page(
     sheets = FundSheet.objects.visible_to(user).filter(area=place).select_related("made_by")
     query = f"&on={day}" if day != timezone.localdate() else ""
     context = {
-        "place": place, "day": day, "lines": lines, "people": people, "amount": amount,
+        "place": place, "chosen": place.name if request.GET.get("in") else "", "day": day,
+        "lines": lines, "people": people, "amount": amount,
         "above": above, "query": query, "page": keyset(request, sheets),
         "standards": FundStandard.objects.filter(area=place).select_related("set_by")[:20],
         "form": StandardForm() if _sets_for(user, place) else None,

@@ -89,7 +89,7 @@ def test_a_returned_card_is_void_and_another_may_be_issued() -> None:
         cards.act(one, "issue", by=worker())
 
 
-def test_nobody_else_and_nobody_gone_gets_a_card() -> None:
+def test_nobody_else_and_nobody_gone_gets_a_card(sign_in: Callable[[str], Client]) -> None:
     one = entry()
     with pytest.raises(Refused, match="办理（第六条第5项）"):
         cards.act(one, "lost", by=User.objects.get(username="shequ_wannian"))
@@ -97,6 +97,13 @@ def test_nobody_else_and_nobody_gone_gets_a_card() -> None:
     assert one.cards.get().why == "died"
     with pytest.raises(Refused, match="不再办理联系卡"):
         cards.act(one, "issue", by=worker())
+    client = sign_in("shequ")
+    assert (
+        "发新卡"
+        not in client.get(reverse("communities:card_person", args=[one.pk])).content.decode()
+    )
+    answer = client.post(reverse("communities:card_person", args=[one.pk]), {"deed": "x"})
+    assert answer.status_code == 404
 
 
 def test_the_public_check_says_valid_or_not_and_whom_to_call(

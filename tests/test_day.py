@@ -17,15 +17,14 @@ from communities import day as days
 from communities.models import Area
 from tests.factories import make_transfer, staff_of
 from transfers import handover_letters
+from transfers.models import Transfer
 from xianning import demo, walk
-from xianning.models import AccessLog, User
+from xianning.models import AccessLog, Office, User
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from django.test import Client
-
-    from transfers.models import Transfer
 
 pytestmark = pytest.mark.django_db
 DAY, PRINT = "/check-in/day/", "/check-in/day/print/"
@@ -70,6 +69,14 @@ def test_who_came_and_who_did_not_stand_apart(sign_in: Callable[[str], Client]) 
     assert client.get(DAY, {"on": "2026-13-01"}).status_code == 404
     stranger = sign_in("shequ_wannian")
     assert not any(case.retiree.name in names(stranger, show="awaited") for case in (waits, late))
+
+
+def test_who_serves_another_office_too_sees_the_day_of_his_own_desk_only() -> None:
+    case, user = make_transfer(at="community"), User.objects.get(username="shequ_wannian")
+    Office.objects.get(users__username="rs").admit(user)  # HR of the city sees all cases there
+    user = User.objects.get(pk=user.pk)
+    assert Transfer.objects.visible_to(user).contains(case)
+    assert not days.awaited(user, timezone.localdate()).exists()
 
 
 def test_a_past_day_is_told_as_it_was() -> None:

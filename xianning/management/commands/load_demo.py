@@ -246,10 +246,11 @@ class Command(BaseCommand):
         if Rehandover.objects.exists():
             return
         giver, taker = users["shequ"], users["shequ_wannian"]
-        entries = Reception.objects.filter(
-            community_id=demo.GUIHUA, is_active=True, transfer__life_events=None
-        ).select_related("transfer__retiree")
-        answers = ("take", "refuse", "")
+        entries = Reception.objects.filter(community_id=demo.GUIHUA, is_active=True).exclude(
+            transfer__life_events__kind__in=("moved", "died")
+        )
+        entries = entries.select_related("transfer__retiree")
+        answers = ("", "refuse", "take")
         for entry, answer in zip(entries.order_by("-pk")[:3], answers, strict=False):
             case = entry.transfer
             rows = workflow.rows_of(case)
