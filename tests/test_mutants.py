@@ -27,13 +27,13 @@ HERE = Path(__file__).parent
 
 # Some of each kind whose test is quick, in every corner of the program.
 SAMPLE = (
-    "answer enterprises.models.Enterprise.is_desk_of#0",
+    "answer enterprises.models.enterprise.Enterprise.is_desk_of#0",
     "answer transfers.models.cases.TransferQuerySet.visible_to#0",
     "answer transfers.workflow.is_mine#0",
     "answer xianning.access.is_fresh#0",
     "answer xianning.accounts.sessions.why_over#0",
     "answer xianning.models.accounts.Grant.why_not_decide#0",
-    "call enterprises.models.Enterprise.acknowledge#0",
+    "call enterprises.models.enterprise.Enterprise.acknowledge#0",
     "call xianning.accounts.setup.setup#0",
     "filter enterprises.views._authorities#0",
     "filter transfers.import_views.upload#0",
@@ -45,7 +45,7 @@ SAMPLE = (
     "middleware axes.middleware.AxesMiddleware",
     "middleware django_otp.middleware.OTPMiddleware",
     "middleware xianning.audit.AuditMiddleware",
-    "refusal enterprises.models.Enterprise.why_not_confirm#2",
+    "refusal enterprises.models.enterprise.Enterprise.why_not_confirm#2",
     "refusal enterprises.views.confirm#0",
     "refusal transfers.act_views.bulk#0",
     "refusal transfers.workflow.start#0",

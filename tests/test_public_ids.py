@@ -143,7 +143,11 @@ def test_addresses_with_neighbouring_ids_answer_not_found(
 
 
 PUBLIC = {
-    "communities:area_edit",  # its argument is a statistical code
+    # Their argument is a statistical code.
+    "communities:area_edit",
+    "communities:fund_fix",
+    "communities:fund_standard",
+    "enterprises:edition_publish",
     "party:receipt",  # asks for the code and says nothing before it, whether the id exists or not
 }
 
