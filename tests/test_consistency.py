@@ -146,3 +146,14 @@ def test_no_file_of_the_project_holds_a_real_looking_id_number() -> None:
             if not number.startswith("421299") and number not in specimen:
                 found.add(f"{path.name}: {number}")
     assert not found
+
+
+def test_no_file_of_the_project_holds_a_half_done_merge() -> None:
+    left = re.compile(r"^(<{7} |>{7} |={7}$)", re.MULTILINE)
+    documents = [ROOT / "README.md", *(ROOT / "xianning").glob("*.md")]
+    found = [
+        path.name
+        for path in [*SOURCES, *TEMPLATES, *(ROOT / "tests").rglob("*.py"), *documents]
+        if left.search(path.read_text("utf-8"))
+    ]
+    assert found == []
