@@ -167,7 +167,7 @@ def _notes(case: Transfer) -> list[str]:
 def today(user: User) -> QuerySet[Reception]:
     """Who checked in today at the communities of USER, the last first."""
     return (
-        Reception.objects.visible_to(user)
+        Reception.objects.kept_by(user)
         .filter(is_active=True, checked_in_on=timezone.localdate())
         .select_related("transfer__retiree", "community", "verified_by")
         .order_by("-pk")

@@ -25,7 +25,14 @@ from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of
 from transfers import handovers, notice
-from transfers.models import HandoverLetter, ImportBatch, RightsRequest, SignedPage, SignedPile
+from transfers.models import (
+    HandoverLetter,
+    ImportBatch,
+    MonthlyReport,
+    RightsRequest,
+    SignedPage,
+    SignedPile,
+)
 from transfers.models.handovers import Desk
 from transfers.papers import PAPERS
 from transfers.workflow import STEPS
@@ -124,6 +131,7 @@ class Things:
             "life": LifeEvent.objects.filter(transfer=case).first(),
             "onward": case.rehandovers.first(),
             "budget": FundSheet.objects.first(),
+            "report": MonthlyReport.objects.first(),
             "edition": Edition.objects.filter(authority=case.authority).first(),
             "entry": Reception.objects.filter(transfer=case).first(),
             "view": SavedView.objects.create(user=clerk, name=str(case.pk)[:30]),
@@ -176,6 +184,8 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "communities:ledger_view_drop": [("$view",)],
     "communities:event": [("$life",)],
     "communities:rehandover": [("$onward",)],
+    "transfers:report": [("$report",)],
+    "transfers:report_sign": [("421202000000",), ("421281000000",)],
     "communities:fund_sheet": [("$budget",)],
     "communities:fund_fix": [("421202000000",), ("421281000000",)],
     "communities:fund_standard": [("421202000000",), ("421281000000",)],
@@ -253,6 +263,9 @@ QUERIES: dict[str, list[str]] = {
     ],
     "communities:events": ["state=open", "state=late", "state=over", "state=corrected", "kind=died",
                            "after=$high"],
+    "transfers:overview": ["in=421200000000", "in=421202000000", "in=421202001000"],
+    "transfers:reports": ["in=421202000000", "in=421281000000", "month=2026-01", "month=x",
+                          "after=$high"],
     "communities:funds": ["in=421202000000", "in=421202001000", "in=421281000000", "on=2026-01-05",
                           "after=$high"],
     "communities:rehandovers": ["state=open", "way=in", "way=out&state=refused", "way=x",

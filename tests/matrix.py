@@ -272,6 +272,14 @@ FUNDS_SEES = {
     "chibi": _PLANNERS | {"sasac_county", "hr_county", "auditor_county"},
     "street": _PLANNERS | {"sasac_child", "hr_child", "street"},
 }
+# 统计月报: a county for itself, the city for all; signed by the SASAC of the place alone.
+_REPORTERS = _of("sasac", "hr", "auditor")
+REPORTS_SEES = {
+    "xianan": _REPORTERS | {"sasac_child", "hr_child"},
+    "chibi": _REPORTERS | {"sasac_county", "hr_county", "auditor_county"},
+}
+REPORT_SEES = {"xianan": REPORTS_SEES["xianan"]}
+REPORTS_SIGNS = {"xianan": _of("sasac_child"), "chibi": _of("sasac_county")}
 FUND_SHEET_SEES = {"xianan": FUNDS_SEES["xianan"]}
 FUNDS_SETS = {"city": _of("sasac"), "xianan": _of("sasac_child"), "chibi": _of("sasac_county"),
               "street": frozenset[str]()}  # fmt: skip
@@ -435,6 +443,13 @@ ROWS: dict[str, Row] = {
                                          LIFE_SEES, sends=payloads.event_answers, in_body=True),
     # 工作经费纳入同级财政预算: who plans and who checks; each SASAC sets the standard of its own level
     "communities:funds": Row("第三条", _of("sasac", "hr", "street", "auditor")),
+    "transfers:overview": Row("第三条", _of("sasac", "hr", "street", "auditor")),
+    "transfers:reports": Row("第三条", _of("sasac", "hr", "auditor")),
+    "transfers:report": Row("第三条", _of("sasac", "hr", "auditor"), "GET", "monthly_report",
+                            REPORT_SEES),
+    "transfers:report_sign": Row("第三条", _SASAC, "POST", "reporting", REPORTS_SEES,
+                                 acts=REPORTS_SIGNS, ready=_of("chibi"),
+                                 sends=payloads.monthly_report),
     "communities:fund_sheet": Row("第三条", _of("sasac", "hr", "street", "auditor"), "GET",
                                   "fund_sheet", FUND_SHEET_SEES),
     "communities:fund_fix": Row("第三条", _of("sasac", "hr", "street", "auditor"), "POST", "division",

@@ -343,6 +343,10 @@ def lost_card(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"deed": "lost"}
 
 
+def monthly_report(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"month": f"{timezone.localdate():%Y-%m}", "leader": "赵主任"}
+
+
 def fund_day(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"day": timezone.localdate().isoformat()}
 

@@ -48,6 +48,7 @@ PUBLIC_CODES = {
     "archives:records_deed name": ("remind", "one of the deeds on a list"),
     "archives:batch_paper name": ("note", "one of the papers of a batch"),
     "archives:deed name": ("remind", "one of the deeds on a batch"),
+    "transfers:report_sign pk": ("421202001000", "statistical code of a division"),
     "communities:fund_fix pk": ("421202001000", "statistical code of a division"),
     "communities:fund_standard pk": ("421202001000", "statistical code of a division"),
     "enterprises:edition_publish pk": ("421200000000", "statistical code of a division"),
@@ -83,6 +84,7 @@ def some_objects() -> dict[str, Any]:
     from enterprises import editions
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
+    from transfers import reports
     from transfers.models import ImportBatch, SignedPage, SignedPile
     from xianning import demo
     from xianning.models import Grant, Job, Notice, Office, User
@@ -131,6 +133,10 @@ def some_objects() -> dict[str, Any]:
         ),
         "communities/rehandovers/new/": done,
         "communities/cards/of/": done.reception,
+        "reports/": reports.sign(
+            Area.objects.get(pk=demo.XIANAN), timezone.localdate().replace(day=1), by=clerk,
+            leader="赵主任",
+        ),
         "communities/funds/sheets/": funds.fix(
             Area.objects.get(pk=demo.XIANAN), by=clerk, day=timezone.localdate()
         ),

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from archives import batches, catalogues, records
 from archives.models import FileLoan
+from communities.models import Area
 from party import codes
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -16,7 +17,7 @@ from tests import scan_pile, workbooks
 from tests.factories import enterprise_of, make_transfer, staff_of
 from tests.scan_pile import Harm
 from tests.stops import Answers, Stop, answer, follow, press, send, tick_all
-from transfers import handovers
+from transfers import handovers, reports
 from transfers.documents import basic_information_forms
 from xianning import demo, walk
 from xianning.models import User
@@ -171,10 +172,19 @@ def _sums(cases: dict[str, Transfer]) -> list[Stop]:
     day = timezone.localdate() - timedelta(days=1)
     limits = (answer({"核定退休待遇（人社部门）": "5", "设定依据": "咸国资发〔2026〕3号"}),
               press("保存期限"))  # fmt: skip
+    month = timezone.localdate().replace(day=1)
+    report = reports.sign(Area.objects.get(pk=demo.CITY), month, leader="赵主任",
+                          by=User.objects.get(username="gzw"))  # fmt: skip
     return [
         Stop("gzw", "transfers:waterfall"),
         Stop("gzw", "transfers:waterfall", query=f"?in={demo.XIANAN}&by=community&on={day}"),
         Stop("qiye", "transfers:waterfall"),
+        Stop("gzw", "transfers:overview"),
+        Stop("jiedao", "transfers:overview"),
+        Stop("rs", "transfers:reports"),
+        Stop("gzw", "transfers:reports", do=(press("定稿，留存此月报"),), status=422,
+             also="transfers:report_sign"),
+        Stop("gzw", "transfers:report", (report.pk,)),
         Stop("gzw", "transfers:limits"),
         Stop("gzw", "transfers:limits", do=(press("保存期限"),), status=422),
         Stop("gzw", "transfers:limits", do=limits),

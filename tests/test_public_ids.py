@@ -146,6 +146,7 @@ PUBLIC = {
     # Their argument is a statistical code.
     "communities:area_edit",
     "communities:fund_fix",
+    "transfers:report_sign",
     "communities:fund_standard",
     "enterprises:edition_publish",
     "party:receipt",  # asks for the code and says nothing before it, whether the id exists or not

@@ -41,6 +41,8 @@ LISTS = {
     "jobs": ("jobs", [], "qiye", "verify"),
     "areas": ("communities:areas", [], "guanli", "verify"),
     "waterfall": ("transfers:waterfall", [], "gzw", "deliver"),
+    "overview": ("transfers:overview", [], "gzw", "deliver"),
+    "monthly report": ("transfers:reports", [], "gzw", "deliver"),
     "offices": ("offices", [], "guanli", "verify"),
     "users": ("users", [], "guanli", "verify"),
 }  # fmt: skip

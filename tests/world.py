@@ -24,7 +24,7 @@ from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
-from transfers import handovers, notice, workflow
+from transfers import handovers, notice, reports, workflow
 from transfers.imports import sessions
 from transfers.imports.checking import Report
 from transfers.imports.choices import SheetColumn
@@ -210,6 +210,7 @@ def build(world: World) -> None:
     _build_events(world)
     _build_rehandovers(world)
     _build_funds(world)
+    _build_reports(world)
     _build_editions(world)
     _build_ledger(world)
     _build_letters(world)
@@ -377,6 +378,14 @@ def _build_funds(world: World) -> None:
         "city": demo.CITY, "xianan": demo.XIANAN, "chibi": demo.CHIBI,
         "street": f"{demo.GUIHUA[:9]}000",
     }  # fmt: skip
+
+
+def _build_reports(world: World) -> None:
+    """统计月报: 咸安区 has signed this month."""
+    xianan, month = Area.objects.get(pk=demo.XIANAN), timezone.localdate().replace(day=1)
+    report = reports.sign(xianan, month, by=world.users["sasac_child"], leader="赵主任")
+    world.objects["monthly_report"] = {"xianan": report}
+    world.objects["reporting"] = {"xianan": demo.XIANAN, "chibi": demo.CHIBI}
 
 
 def _build_ledger(world: World) -> None:

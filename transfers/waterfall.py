@@ -7,11 +7,13 @@ then undid it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from datetime import date, datetime, time
 from typing import Any
+from uuid import UUID
 
-from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Sum
-from django.db.models.functions import Coalesce
+from django.db.models import CharField, Count, Exists, F, OuterRef, Q, QuerySet, Sum, Value
+from django.db.models.functions import Coalesce, Substr
 from django.db.models.lookups import Exact
 from django.utils import timezone
 
@@ -30,7 +32,7 @@ def cases_on(rows: QuerySet[Transfer], on: date | None) -> QuerySet[Transfer]:
     """Those of ROWS that were filed by the end of ON and not ended by then."""
     if on is None:
         return rows.exclude(state=Transfer.State.ENDED)
-    end = _end(on)
+    end = end_of(on)
     return rows.filter(filed_at__lt=end).exclude(state=Transfer.State.ENDED, closed_at__lt=end)
 
 
@@ -59,7 +61,7 @@ def _stands(key: str, on: date) -> Q:
         cards = ContactCard.objects.filter(reception__transfer=OuterRef("pk"))
         valid = Q(voided_on=None) | Q(voided_on__gt=on)
         return Q(Exists(cards.filter(valid, issued_on__lte=on)))
-    events = StepEvent.objects.filter(at__lt=_end(on))
+    events = StepEvent.objects.filter(at__lt=end_of(on))
     undone = events.filter(_undoes(key), transfer=OuterRef("transfer"), pk__gt=OuterRef("pk"))
     acts = events.filter(transfer=OuterRef("pk"), step=key, verb=Verb.COMPLETE)
     return Q(Exists(acts.filter(~Exists(undone))))
@@ -77,7 +79,8 @@ def _undoes(key: str) -> Q:
     return found
 
 
-def _end(on: date) -> datetime:
+def end_of(on: date) -> datetime:
+    """The first moment after the day ON."""
     return timezone.make_aware(datetime.combine(on + ONE, time.min))
 
 
@@ -104,24 +107,51 @@ def sums(
     """
     if on is not None:
         return totals(rows, on), _lines_on(rows, on, column, beyond, size)
-    # One pass by an index that holds all of it; the few combinations that exist are added up here.
     names = (
         ("declared_community_id", "community_id") if column == "received_by" else ("enterprise_id",)
     )
-    groups = cases_on(rows, None).order_by().values_list(*names, "reached")
-    everything, by_value = _none(), dict[Any, Counts]()
-    for *found, bits, count in groups.annotate(n=Count("pk")):
+    everything, by_value = none(), dict[Any, Counts]()
+    for found, bits, count in groups_now(rows, *names):
         value = next((each for each in found if each), None)
-        for counts in (everything, by_value.setdefault(value, _none())):
-            counts["filed"] += count
-            for key in STAGES:
-                counts[key] += count if bits & BIT[key] else 0
+        add(everything, bits, count)
+        add(by_value.setdefault(value, none()), bits, count)
     values = sorted(each for each in by_value if each and (beyond is None or each > beyond))
     return everything, [{column: each, **by_value[each]} for each in values[: size + 1]]
 
 
-def _none() -> Counts:
+def by_county(rows: QuerySet[Transfer], on: date | None) -> dict[tuple[UUID, str], Counts]:
+    """The counts of ROWS for each enterprise and each receiving county (six digits; "" for none)."""
+    county = Coalesce(Substr(RECEIVED_BY, 1, 6), Value(""))
+    if on is not None:
+        counted = cases_on(rows, on).order_by().values_list("enterprise_id", county)
+        names = ("filed", *STAGES)
+        return {
+            (entry, place): dict(zip(names, counts, strict=True))
+            for entry, place, *counts in counted.annotate(filed=Count("pk"), **_counts(on))
+        }
+    found: dict[tuple[UUID, str], Counts] = {}
+    for (entry, place), bits, count in groups_now(rows, "enterprise_id", county):
+        add(found.setdefault((entry, place), none()), bits, count)
+    return found
+
+
+def groups_now(rows: QuerySet[Transfer], *by: Any) -> Iterator[tuple[list[Any], int, int]]:
+    """Values of BY, bits and how many: one pass by an index that holds all of it."""
+    groups = cases_on(rows, None).order_by().values_list(*by, "reached")
+    for *found, bits, count in groups.annotate(n=Count("pk")):
+        yield found, bits, count
+
+
+def none() -> Counts:
+    """Nobody, at no stage."""
     return dict.fromkeys(("filed", *STAGES), 0)
+
+
+def add(counts: Counts, bits: int, count: int) -> None:
+    """Count COUNT more cases that have reached the stages of BITS."""
+    counts["filed"] += count
+    for key in STAGES:
+        counts[key] += count if bits & BIT[key] else 0
 
 
 def totals(rows: QuerySet[Transfer], on: date | None) -> Counts:

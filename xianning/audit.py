@@ -105,6 +105,7 @@ ACTIONS: dict[str, str] = {
     "card_return": "交回社区联系卡",
     "fund_standard": "设定经费人均标准",
     "fund_sheet": "经费测算表定稿",
+    "monthly_report": "统计月报定稿",
     "rehandover_propose": "提出转交其他社区",
     "rehandover_accept": "接收其他社区转交的人员",
     "rehandover_refuse": "不接收其他社区转交的人员",

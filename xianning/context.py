@@ -39,7 +39,9 @@ _NAV = (
     ("档案移交", "archives:batches"),
     ("其他档案", "archives:records"),
     ("国企名单", "enterprises:list"),
+    ("总览", "transfers:overview"),
     ("对账", "transfers:waterfall"),
+    ("统计月报", "transfers:reports"),
     ("经费测算", "communities:funds"),
     ("办理期限", "transfers:limits"),
     ("介绍信", "party:letters"),
@@ -106,6 +108,8 @@ def _entry_of(name: str) -> str:
         return next((e for e in entries if name.startswith(e.removesuffix("s"))), "")
     if name.startswith(("transfers:import", "transfers:template")):
         return "transfers:import_list"
+    if name.startswith("transfers:report"):
+        return "transfers:reports"
     if name.startswith("archives:record"):
         return "archives:records"
     if name.startswith("communities:rehandover"):

@@ -29,6 +29,7 @@ NO_TRUNCATE = "审计记录不能清空。"
 NO_OTHER_EDITION = "已发布的名单不能更改或删除。"
 NO_OTHER_NUMBER = "社区联系卡的卡号和持卡人不能更改。"
 NO_NEW_FIGURES = "已定稿的经费测算表不能更改或删除。"
+NO_OTHER_REPORT = "已定稿的统计月报不能更改或删除。"
 NO_SECOND_ROLE = "系统、安全、审计管理员和审计人员不得兼任其他职责。"
 
 
@@ -66,6 +67,7 @@ def table_of_triggers() -> list[Trigger]:
         f'NEW."{name}" {{differs}} OLD."{name}"'
         for name in ("authority_id", "serial", "published_at", "published_by_id", "note")
     )
+    reports = apps.get_model("transfers", "MonthlyReport")._meta.db_table
     sheets = apps.get_model("communities", "FundSheet")._meta.db_table
     stays = [f.column for f in AuditEvent._meta.local_concrete_fields if f.name != "seal"]
     same = " OR ".join(f'NEW."{name}" {{differs}} OLD."{name}"' for name in stays)
@@ -115,6 +117,8 @@ def table_of_triggers() -> list[Trigger]:
         Trigger("edition_entry_delete", listed, "DELETE", NO_OTHER_EDITION),
         Trigger("fund_sheet_update", sheets, "UPDATE", NO_NEW_FIGURES),
         Trigger("fund_sheet_delete", sheets, "DELETE", NO_NEW_FIGURES),
+        Trigger("monthly_report_update", reports, "UPDATE", NO_OTHER_REPORT),
+        Trigger("monthly_report_delete", reports, "DELETE", NO_OTHER_REPORT),
         Trigger("one_role_insert", members, "INSERT", NO_SECOND_ROLE, conflict, lock),
         Trigger("one_role_update", members, "UPDATE", NO_SECOND_ROLE, conflict, lock),
     ]  # fmt: skip

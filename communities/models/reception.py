@@ -80,7 +80,7 @@ class Reception(Record):
         verbose_name_plural = "社区接收"
         indexes = [
             models.Index(fields=["community", "-id"], name="reception_community"),
-            models.Index(fields=["community", "checked_in_on"], name="reception_day"),
+            models.Index(fields=["community", "checked_in_on", "-id"], name="reception_day"),
             models.Index(fields=["community", "verified_on", "id"], name="reception_verified"),
         ]
 

@@ -1,4 +1,4 @@
-"""How fast the sums are: 对账 and 经费测算 over very many cases, for ordinary officers.
+"""How fast the sums are: 对账, 总览, 统计月报 and 经费测算 over very many cases, for ordinary officers.
 
 Whole requests through the real views, as in `bench desk`; the floor is one row by its key.
 """
@@ -39,6 +39,11 @@ PAGES = {
     "city: sums of one county": ("gzw", "transfers:waterfall", f"in={demo.XIANAN}"),
     "city: who has not checked in": ("gzw", "transfers:list", "missing=community"),
     "city: funds by county": ("gzw", "communities:funds", ""),
+    "city: overview": ("gzw", "transfers:overview", ""),
+    "city: monthly report": ("gzw", "transfers:reports", ""),
+    "county: overview": ("gzw_xianan", "transfers:overview", ""),
+    "county: monthly report": ("gzw_xianan", "transfers:reports", ""),
+    "street: overview": ("jiedao", "transfers:overview", ""),
     "county: sums, by enterprise": ("gzw_xianan", "transfers:waterfall", ""),
     "county: sums, by community": ("gzw_xianan", "transfers:waterfall", "by=community"),
     "county: who has not checked in": ("gzw_xianan", "transfers:list", "missing=community"),

@@ -19,9 +19,9 @@ from enterprises import editions
 from enterprises.models import Edition, Enterprise
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
-from transfers import handovers, limit_views, workflow
+from transfers import handovers, limit_views, reports, workflow
 from transfers.choices import ReturnReason
-from transfers.models import Retiree, StepLimit, Transfer
+from transfers.models import MonthlyReport, Retiree, StepLimit, Transfer
 from transfers.models.handovers import Counts, Handover
 from xianning import checks, demo, standards, walk
 from xianning.models import Office, User
@@ -66,6 +66,7 @@ class Command(BaseCommand):
             self._events(users)
             self._rehandovers(users)
             self._funds(users)
+            self._reports(users)
             self._editions(users)
 
     def _enterprise(self, row: demo.DemoEnterprise) -> Enterprise:
@@ -285,6 +286,15 @@ class Command(BaseCommand):
         funds.set_standard(city, by=users["gzw"], years=range(today.year - 1, today.year + 2),
                            amount=Decimal("120"), source="演示数据，不是真实标准")  # fmt: skip
         funds.fix(xianan, by=users["gzw"], day=today.replace(day=1) - timedelta(days=1))
+
+    def _reports(self, users: dict[str, User]) -> None:
+        """The city has signed the last two months, so that one compares with the other."""
+        if MonthlyReport.objects.exists():
+            return
+        city = Area.objects.get(pk=demo.CITY)
+        month = reports.month_before(timezone.localdate().replace(day=1))
+        for each in (reports.month_before(month), month):
+            reports.sign(city, each, by=users["gzw"], leader="程主任")
 
     def _ledger(self, users: dict[str, User]) -> None:
         """Corrections by a community, people whom nobody verified for a year, and a saved view."""
