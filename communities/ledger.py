@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
+from communities import care
 from communities.models import Reception
 from transfers import casefile, workflow
 from transfers.models import Retiree, Transfer
@@ -126,6 +127,10 @@ def change(
         return []
     if values := wish.of_person(case.retiree):
         workflow.correct(case, values, by=by)
+        if "special_groups" in values:
+            entry.transfer.retiree = case.retiree
+            entry.transfer.retiree.special_groups = values["special_groups"]
+            care.follow(entry, by=by)
     own = wish.of_entry(entry, by)
     for name, value in own.items():
         setattr(entry, name, value)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import transaction
 from django.utils import timezone
 
-from communities import cards, events
+from communities import cards, care, events
 from communities.models import Area, ContactCard, LifeEvent, Management, Reception, Rehandover
 from transfers import workflow
 from transfers.models import Transfer, TransferStep
@@ -145,6 +145,7 @@ def accept(onward: Rehandover, *, by: User, officer: str, officer_phone: str) ->
     entry.verified_on, entry.verified_by = today, by
     entry.__dict__["_change_reason"] = f"由{onward.from_community.full_name}转入"
     entry.save()
+    care.replan(Reception.objects.filter(pk=entry.pk))  # another street has another plan
     if onward.card == Rehandover.Card.REISSUE:
         cards.replace(entry, by=by, why=ContactCard.Why.MOVED)
     _tell(onward.from_community, case, f"{goal.full_name}已接收{case.retiree.name}，由其管理服务。")

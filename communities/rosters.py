@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from django.utils import timezone
+
+from communities.care import SOON
 from communities.ledger_filters import narrow
 from communities.models import Reception
 from xianning.roster import Column, Roster
@@ -27,6 +30,29 @@ def _contact(entry: Reception) -> str:
     return f"{person.contact1_name} {person.contact1_phone}".strip()
 
 
+CARE = Roster(
+    "care", "国有企业退休人员走访慰问名单", "第八条",
+    (
+        Column("姓名", "transfer.retiree.name", 9),
+        Column("年龄", lambda entry: entry.transfer.retiree.age(), 5, kind="number"),
+        Column("特殊人员类别", lambda e: e.transfer.retiree.words("special_groups"), 16,
+               private="text"),
+        Column("家庭住址", "transfer.retiree.address", 28, private="address"),
+        Column("本人电话", "transfer.retiree.phone", 14, private="phone"),
+        Column("联系人及电话", _contact, 18, private="text"),
+        Column("最近走访", "visited_on", 11, kind="date"),
+        Column("走访期限", "visit_due_on", 11, kind="date"),
+        Column("专管员", "officer", 9),
+        Column("走访情况", lambda _entry: "", 20),
+        Column("本人签字", lambda _entry: "", 12),
+    ),
+    rows=lambda user: Reception.objects.kept_by(user)
+    .to_visit(timezone.localdate() + SOON)
+    .select_related("transfer__retiree"),
+    roles=frozenset({"street", "community"}),
+    signatures=("街道（乡镇）社区（盖章）：", "走访人：", "日期：　　年　　月　　日"),
+)  # fmt: skip
+
 LEDGER = Roster(
     "ledger", "国有企业退休人员社会化管理服务管理台账", "第六条第5项",
     (
@@ -49,6 +75,7 @@ LEDGER = Roster(
         Column("联系卡号/发卡日期", _card, 15),
         Column("信息核实日期", "verified_on", 11, kind="date"),
         Column("信息核实人", "verified_by", 8),
+        Column("最近走访", "visited_on", 11, kind="date"),
         Column("最近认证日期", "transfer.retiree.certified_on", 11, kind="date"),
         Column("组织关系接收日期", _party, 11, kind="date"),
         Column("档案编号", "transfer.personnel_file.archive_number", 13),

@@ -6,6 +6,7 @@ from django.urls import path
 
 from communities import (
     card_views,
+    care_views,
     check_in_views,
     day_views,
     event_views,
@@ -46,6 +47,13 @@ urlpatterns = [
     path("funds/sheets/<uuid:pk>/", fund_views.sheet, name="fund_sheet"),
     path("funds/<str:pk>/standard/", fund_views.standard, name="fund_standard"),
     path("funds/<str:pk>/fix/", fund_views.fix, name="fund_fix"),
+    path("care/", care_views.home, name="care"),
+    path("care/plan/", care_views.plan, name="care_plan"),
+    path("care/plan/set/", care_views.plan_set, name="care_plan_set"),
+    path("care/groups/<uuid:pk>/", care_views.explain, name="care_explain"),
+    path("care/promises/<uuid:pk>/", care_views.close, name="care_close"),
+    path("care/<uuid:pk>/", care_views.person, name="care_person"),
+    path("care/<uuid:pk>/visit/", care_views.visit, name="care_visit"),
     path("cards/check/", card_views.card_check, name="card_check"),
     path("cards/print/", card_views.card_paper, name="card_paper"),
     path("cards/of/<uuid:pk>/", card_views.person, name="card_person"),

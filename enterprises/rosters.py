@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from enterprises.models import Enterprise
+from enterprises.models import Enterprise, Venue
 from xianning.roster import Column, Roster
 
 ENTERPRISES = Roster(
@@ -28,4 +28,27 @@ ENTERPRISES = Roster(
     roles=frozenset({"sasac", "hr", "enterprise", "auditor"}),
     unit="家",
     signatures=("国资部门（盖章）：", "经办人：", "日期：　　年　　月　　日"),
+)  # fmt: skip
+
+VENUES = Roster(
+    "venues", "国有企业退休人员活动场所设施移交名册", "第九条",
+    (
+        Column("名称", "name", 18),
+        Column("类别", "get_kind_display", 10),
+        Column("企业", "enterprise.name", 22),
+        Column("移交主体", "enterprise.transferor", 20),
+        Column("接收社区", "community.full_name", 18),
+        Column("坐落地址", "address", 24),
+        Column("面积（平方米）", "area", 10, kind="amount"),
+        Column("账面价值（元）", "value", 12, kind="amount"),
+        Column("移交方式", "get_way_display", 9),
+        Column("调换何物", "exchanged_for", 14),
+        Column("权属证明、批准文号", "papers", 16),
+        Column("状态", "get_state_display", 8),
+        Column("接收或退回日期", "answered_on", 11, kind="date"),
+    ),
+    rows=lambda user: Venue.objects.visible_to(user).select_related("enterprise", "community"),
+    roles=frozenset({"sasac", "hr", "auditor", "enterprise", "street", "community"}),
+    unit="项",
+    signatures=("移交单位（盖章）：", "接收单位（盖章）：", "日期：　　年　　月　　日"),
 )  # fmt: skip

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from enterprises import edition_views, views
+from enterprises import edition_views, venue_views, views
 
 app_name = "enterprises"
 urlpatterns = [
@@ -17,6 +17,12 @@ urlpatterns = [
     path("editions/<uuid:pk>/", edition_views.edition, name="edition"),
     path("editions/<uuid:pk>/acknowledge/", edition_views.acknowledge, name="edition_acknowledge"),
     path("editions/<str:pk>/publish/", edition_views.publish, name="edition_publish"),
+    path("venues/", venue_views.register, name="venues"),
+    path("venues/add/", venue_views.add, name="venue_add"),
+    path("venues/<uuid:pk>/", venue_views.venue, name="venue"),
+    path("venues/<uuid:pk>/edit/", venue_views.edit, name="venue_edit"),
+    path("venues/<uuid:pk>/withdraw/", venue_views.withdraw, name="venue_withdraw"),
+    path("venues/<uuid:pk>/answer/", venue_views.answer, name="venue_answer"),
     path("<uuid:pk>/", views.detail, name="detail"),
     path("<uuid:pk>/edit/", views.edit, name="edit"),
     path("<uuid:pk>/confirm/", views.confirm, name="confirm"),

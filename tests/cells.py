@@ -240,7 +240,10 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
     tables = {
         "case": SEES, "scan": SEES, "consent": SEES, "delivery": matrix.DELIVERY_SEES,
         "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES,
-        "rehandover": matrix.REHANDOVER_SEES, "fund_sheet": matrix.FUND_SHEET_SEES,
+        "rehandover": matrix.REHANDOVER_SEES, "care_group": matrix.CARD_DESKS,
+        "care_promise": matrix.CARD_DESKS, "venue": matrix.VENUE_SEES,
+        "monthly_report": matrix.REPORT_SEES,
+        "fund_sheet": matrix.FUND_SHEET_SEES,
         "edition": matrix.EDITION_SEES,
         "rights": matrix.RIGHTS_SEES,
         "job": matrix.JOB_SEES, "batch": matrix.BATCH_SEES, "session": matrix.SESSION_SEES,

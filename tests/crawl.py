@@ -18,8 +18,8 @@ from archives.models import FileLoan
 from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
-from communities.models import FundSheet, LifeEvent, Reception, SavedView
-from enterprises.models import Edition
+from communities.models import CareGroup, FundSheet, LifeEvent, Reception, SavedView, Visit
+from enterprises.models import Edition, Venue
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -131,6 +131,9 @@ class Things:
             "life": LifeEvent.objects.filter(transfer=case).first(),
             "onward": case.rehandovers.first(),
             "budget": FundSheet.objects.first(),
+            "venue": Venue.objects.filter(enterprise=case.enterprise).first(),
+            "group": CareGroup.objects.filter(reception__transfer=case).first(),
+            "visit": Visit.objects.filter(reception__transfer=case).first(),
             "report": MonthlyReport.objects.first(),
             "edition": Edition.objects.filter(authority=case.authority).first(),
             "entry": Reception.objects.filter(transfer=case).first(),
@@ -156,6 +159,8 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
         ("transfers",),
         ("archives",),
         ("ledger",),
+        ("care",),
+        ("venues",),
         ("party",),
         ("proof",),
         ("x",),
@@ -180,6 +185,14 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "communities:check_in": [("$case",)],
     "communities:ledger_entry": [("$entry",)],
     "communities:card_person": [("$entry",)],
+    "communities:care_person": [("$entry",)],
+    **{
+        f"enterprises:{name}": [("$venue",)]
+        for name in ("venue", "venue_edit", "venue_withdraw", "venue_answer")
+    },
+    "communities:care_visit": [("$entry",)],
+    "communities:care_explain": [("$group",)],
+    "communities:care_close": [("$visit",)],
     "communities:ledger_change": [("$entry",)],
     "communities:ledger_view_drop": [("$view",)],
     "communities:event": [("$life",)],
@@ -253,6 +266,10 @@ QUERIES: dict[str, list[str]] = {
     "communities:area_choices": ["q=桂花", "q=社区&level=community&receiving=1"],
     "communities:card_paper": ["after=$high", "state=fresh", "state=lost", "state=x"],
     "communities:desk": ["after=$high"],
+    "enterprises:venues": ["state=open", "state=x", "in=421202000000", "in=421202001000",
+                           "after=$high"],
+    "communities:care": ["show=missed", "show=promises&after=$high", "show=old", "show=x",
+                         "after=$high"],
     "communities:day": ["on=2026-01-05", "show=announced", "show=awaited&after=$high", "show=x"],
     "communities:check_in": ["version=1", "version=9"],
     "communities:ledger": [

@@ -272,6 +272,9 @@ FUNDS_SEES = {
     "chibi": _PLANNERS | {"sasac_county", "hr_county", "auditor_county"},
     "street": _PLANNERS | {"sasac_child", "hr_child", "street"},
 }
+# 第九条: the enterprise that hands over, its authority, and the community that is to receive.
+VENUE_READERS = _of("sasac", "hr", "auditor", "enterprise", "street", "community")
+VENUE_SEES = {"own": _of("clerk", "sasac", "hr", "auditor", "street", "community")}
 # 统计月报: a county for itself, the city for all; signed by the SASAC of the place alone.
 _REPORTERS = _of("sasac", "hr", "auditor")
 REPORTS_SEES = {
@@ -293,7 +296,9 @@ ROSTER_ROLES = {
     "transfers": KEEPERS,
     "archives": _of("insurance", "enterprise", "auditor", "sasac", "hr"),
     "ledger": _of("street", "community", "auditor", "sasac", "hr"),
+    "care": _of("street", "community"),
     "party": _of("party", "enterprise", "auditor", "sasac"),
+    "venues": VENUE_READERS,
 }
 
 
@@ -413,6 +418,27 @@ ROWS: dict[str, Row] = {
                             sends=payloads.search, writes=False),
     "communities:ledger": Row("第六条第5项", _of("street", "community"), "GET POST",
                               sends=payloads.search, writes=False),
+    "communities:care": Row("第八条", _of("street", "community")),
+    "communities:care_plan": Row("第八条", _of("street", "community"), "GET"),
+    "communities:care_plan_set": Row("第八条", _of("street"), "POST", sends=payloads.care_plan),
+    "enterprises:venues": Row("第九条", VENUE_READERS),
+    "enterprises:venue": Row("第九条", VENUE_READERS, "GET", "venue", VENUE_SEES),
+    "enterprises:venue_add": Row("第九条", _of("enterprise"), "GET POST", sends=payloads.venue),
+    "enterprises:venue_edit": Row("第九条", _of("enterprise"), "GET POST", "venue", VENUE_SEES,
+                                  acts={"own": _of("clerk")}, sends=payloads.venue),
+    "enterprises:venue_withdraw": Row("第九条", _of("enterprise"), "POST", "venue", VENUE_SEES,
+                                      acts={"own": _of("clerk")}, sends=payloads.venue_note),
+    "enterprises:venue_answer": Row("第九条", _of("street", "community"), "POST", "venue",
+                                    VENUE_SEES, acts={"own": _of("street", "community")},
+                                    sends=payloads.venue_note),
+    "communities:care_person": Row("第八条", _of("street", "community"), "GET", "entry",
+                                   CARD_DESKS),
+    "communities:care_visit": Row("第八条", _of("street", "community"), "POST", "entry",
+                                  CARD_DESKS, sends=payloads.care_visit),
+    "communities:care_explain": Row("第八条", _of("street", "community"), "POST", "care_group",
+                                    CARD_DESKS, sends=payloads.care_group),
+    "communities:care_close": Row("第八条", _of("street", "community"), "POST", "care_promise",
+                                  CARD_DESKS, sends=payloads.care_close),
     "communities:day": Row("第六条第5项", _of("street", "community")),
     "communities:day_paper": Row("第六条第5项", _of("street", "community"), "POST",
                                  sends=payloads.day),

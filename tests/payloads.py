@@ -14,7 +14,7 @@ from party.organization_forms import places_of as party_places
 from tests import workbooks
 from tests.factories import values_for
 from transfers import column_views
-from xianning import demo, standards, walk
+from xianning import access, demo, standards, walk
 from xianning.management.commands.load_demo import PASSWORD as DEMO_PASSWORD
 
 if TYPE_CHECKING:
@@ -345,6 +345,39 @@ def lost_card(_world: World, _actor: str, _key: str) -> dict[str, Any]:
 
 def monthly_report(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"month": f"{timezone.localdate():%Y-%m}", "leader": "赵主任"}
+
+
+def care_visit(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {
+        "on": timezone.localdate().isoformat(),
+        "way": "home",
+        "visitors": "甲、乙",
+        "found": "好",
+    }
+
+
+def care_group(world: World, _actor: str, key: str) -> dict[str, Any]:
+    pk = world.id_of("care_group", key)
+    return {f"{pk}-since": timezone.localdate().isoformat(), f"{pk}-reason": "住院"}
+
+
+def care_close(world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {f"{world.id_of('care_promise', key)}-outcome": "已联系"}
+
+
+def care_plan(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"times_ill": "4", "basis": "街道办公会纪要（测试）"}
+
+
+def venue(world: World, actor: str, _key: str) -> dict[str, Any]:
+    user = world.users.get(actor)
+    entry = min(access.scope(user).enterprises, default="") if user else ""
+    return {"enterprise": str(entry), "name": "退休职工活动室", "kind": "room", "way": "free",
+            "address": "温泉路1号", "community": demo.GUIHUA}  # fmt: skip
+
+
+def venue_note(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"note": "已核对", "receive": "1"}
 
 
 def fund_day(_world: World, _actor: str, _key: str) -> dict[str, Any]:

@@ -79,9 +79,9 @@ def some_objects() -> dict[str, Any]:
     """One object for each part of the site, all about the same case, by beginning of the path."""
     from archives import records
     from archives.models import FileLoan
-    from communities import events, funds, rehandovers
-    from communities.models import Area, SavedView
-    from enterprises import editions
+    from communities import care, events, funds, rehandovers
+    from communities.models import Area, CareGroup, SavedView
+    from enterprises import editions, venues
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers import reports
@@ -133,6 +133,15 @@ def some_objects() -> dict[str, Any]:
         ),
         "communities/rehandovers/new/": done,
         "communities/cards/of/": done.reception,
+        "care/": done.reception,
+        "care/groups/": CareGroup.objects.create(
+            reception=done.reception, group="ill", since=timezone.localdate(), begun_by=worker
+        ),
+        "care/promises/": care.visit(
+            done.reception, by=User.objects.get(username="shequ"), on=timezone.localdate(),
+            way="home", visitors="甲", found="好", promised="看望",
+            promise_due_on=timezone.localdate(),
+        ),
         "reports/": reports.sign(
             Area.objects.get(pk=demo.XIANAN), timezone.localdate().replace(day=1), by=clerk,
             leader="赵主任",
@@ -141,6 +150,11 @@ def some_objects() -> dict[str, Any]:
             Area.objects.get(pk=demo.XIANAN), by=clerk, day=timezone.localdate()
         ),
         "enterprises/": enterprise_of("qiye"),
+        "enterprises/venues/": venues.file(
+            enterprise_of("qiye"), {"name": "活动室", "kind": "room", "address": "温泉路1号",
+                                    "way": "free", "community": Area.objects.get(pk=demo.GUIHUA)},
+            by=clerk,
+        ),
         "enterprises/editions/": editions.publish(
             Area.objects.get(pk=demo.CITY), by=User.objects.get(username="gzw")
         ),

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from communities import cards, events, funds, ledger, rehandovers
+from communities import cards, care, events, funds, ledger, rehandovers
 from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
-from enterprises import editions
+from enterprises import editions, venues
 from tests.factories import enterprise_of, make_transfer
 from tests.stops import NEXT, Stop, answer, press, tick_all
 from xianning import demo
@@ -104,6 +104,65 @@ def pages_of_the_funds() -> list[Stop]:
         Stop("gzw", "communities:fund_sheet", (sheet.pk,)),
         Stop("gzw_xianan", "communities:funds", do=(press("定稿，留存此表"),),
              also="communities:fund_fix"),
+    ]  # fmt: skip
+
+
+def pages_of_the_care() -> list[Stop]:
+    """Somebody with a plan, a group, a visit and a promise; and the plan of his street."""
+    worker, street = (User.objects.get(username=name) for name in ("shequ", "jiedao"))
+    entry = Reception.objects.get(transfer=make_transfer(at="done", special_groups=["ill"]))
+    place = entry.community.parent
+    assert place is not None
+    care.set_plans(place, {"ill": (4, ["春节"])}, by=street, basis="街道办公会纪要（测试）")
+    care.visit(entry, by=worker, on=timezone.localdate() - timedelta(days=200), way="home",
+               visitors="甲、乙", found="需要轮椅", promised="联系借用轮椅",
+               promise_due_on=timezone.localdate())  # fmt: skip
+    said = answer({"走访人": "甲、乙", "了解到的情况": "轮椅已借到"})
+    return [
+        Stop("shequ", "communities:care"),
+        Stop("shequ", "communities:care", query="?show=missed"),
+        Stop("shequ", "communities:care", query="?show=promises"),
+        Stop("jiedao", "communities:care", query="?show=old"),
+        Stop("jiedao", "communities:care_plan"),
+        Stop("jiedao", "communities:care_plan", status=422, also="communities:care_plan_set",
+             do=(answer({"设定依据": ""}), press("保存走访计划"))),
+        Stop("shequ", "communities:care_plan"),
+        Stop("shequ", "roster", ("care",)),
+        Stop("shequ", "communities:care_person", (entry.pk,)),
+        Stop("shequ", "communities:care_person", (entry.pk,), do=(press("登记走访"),), status=422,
+             also="communities:care_visit"),
+        Stop("shequ", "communities:care_person", (entry.pk,), do=(said, press("登记走访"))),
+        Stop("shequ", "communities:care_person", (entry.pk,), also="communities:care_explain",
+             do=(open_fold("填写“重病”的原因和材料"), answer({"认定原因": "住院"}), press("保存认定情况"))),
+        Stop("shequ", "communities:care_person", (entry.pk,), also="communities:care_close",
+             do=(open_fold("办结此事"), answer({"办理结果": "已借到"}), press("已办结"))),
+    ]  # fmt: skip
+
+
+def pages_of_the_venues() -> list[Stop]:
+    """Rooms on their way: one that waits, one that came back."""
+    clerk, worker = (User.objects.get(username=name) for name in ("qiye", "shequ"))
+    facts = {"name": "退休职工活动中心", "kind": "room", "address": "温泉路1号", "way": "free",
+             "area": Decimal("320.50"), "value": Decimal(860000),
+             "community": Area.objects.get(pk=demo.GUIHUA)}  # fmt: skip
+    waits, back = (venues.file(enterprise_of("qiye"), facts, by=clerk) for _ in range(2))
+    venues.answer(back, by=worker, received=False, note="权属证明没有原件")
+    told = answer({"名称": "门球场", "类别": "文体场地", "坐落地址": "温泉路2号",
+                   "接收社区（村）": demo.GUIHUA})  # fmt: skip
+    return [
+        Stop("gzw", "enterprises:venues"),
+        Stop("shequ", "enterprises:venues", query="?state=open"),
+        Stop("qiye", "enterprises:venue_add"),
+        Stop("qiye", "enterprises:venue_add", do=(press("保存，请社区核对"),), status=422),
+        Stop("qiye", "enterprises:venue_add", do=(told, press("保存，请社区核对"))),
+        Stop("qiye", "enterprises:venue", (back.pk,)),
+        Stop("qiye", "enterprises:venue", (waits.pk,), do=(press("撤回"),), status=422,
+             also="enterprises:venue_withdraw"),
+        Stop("qiye", "enterprises:venue_edit", (back.pk,)),
+        Stop("shequ", "enterprises:venue", (waits.pk,), do=(press("退回"),), status=422,
+             also="enterprises:venue_answer"),
+        Stop("shequ", "enterprises:venue", (waits.pk,), do=(press("已接收"),)),
+        Stop("gzw", "roster", ("venues",)),
     ]  # fmt: skip
 
 

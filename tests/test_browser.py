@@ -38,11 +38,13 @@ from tests.stops import (
 )
 from tests.stops_community import (
     pages_of_the_cards,
+    pages_of_the_care,
     pages_of_the_editions,
     pages_of_the_events,
     pages_of_the_funds,
     pages_of_the_ledger,
     pages_of_the_rehandovers,
+    pages_of_the_venues,
 )
 from tests.stops_handovers import pages_of_the_handovers
 from tests.workbooks import FIRST_ROW, WUHAN50, as_shown, made_up_people, make_workbook, table
@@ -681,6 +683,8 @@ def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, T
         *pages_of_the_rehandovers(),
         *pages_of_the_funds(),
         *pages_of_the_ledger(),
+        *pages_of_the_care(),
+        *pages_of_the_venues(),
         *pages_of_the_cards(),
         *pages_of_the_editions(),
         *pages_of_the_events(),  # before a keeper gives the community's worker a new password

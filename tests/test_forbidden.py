@@ -291,6 +291,10 @@ BULK_WRITERS = {
     " deletion is in the history of CATALOGUEENTRY",
     "archives/batches.py take_out": "PERSONNELFILE, one row: what is packed and never left",
     "archives/records.py take_out": "RECORDSENTRY, one row: a line that never left",
+    "communities/care.py replan": "RECEPTION: the day of the next visit, which follows from groups,"
+    " visits and plans; these have their histories",
+    "communities/care.py visit": "RECEPTION: the day of the last visit, whose own row has its history",
+    "communities/care.py set_plans": "CAREPLAN, one row: the deletion is in its history",
     "communities/ledger_views.py ledger_view_drop": "a view that its owner forgets; audited",
     "transfers/handover_letters.py _issue": "who was named in a letter, once each",
     "transfers/handovers.py drop": "HANDOVER, HANDOVERITEM: a batch that never left, row by row",

@@ -16,9 +16,10 @@ from django.utils import timezone
 
 from archives import records
 from archives.models import FileLoan
-from communities import events, funds, rehandovers
+from communities import care, events, funds, ledger, rehandovers
+from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
-from enterprises import editions
+from enterprises import editions, venues
 from enterprises.models import Enterprise
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -40,7 +41,7 @@ from transfers.models import (
     Transfer,
 )
 from transfers.models.handovers import Desk
-from xianning import audit, demo, exports, serials, standards, vault, walk
+from xianning import access, audit, demo, exports, serials, standards, vault, walk
 from xianning.models import (
     AccessLog,
     Export,
@@ -211,6 +212,8 @@ def build(world: World) -> None:
     _build_rehandovers(world)
     _build_funds(world)
     _build_reports(world)
+    _build_care(world)
+    _build_venues(world)
     _build_editions(world)
     _build_ledger(world)
     _build_letters(world)
@@ -378,6 +381,29 @@ def _build_funds(world: World) -> None:
         "city": demo.CITY, "xianan": demo.XIANAN, "chibi": demo.CHIBI,
         "street": f"{demo.GUIHUA[:9]}000",
     }  # fmt: skip
+
+
+def _build_care(world: World) -> None:
+    """第八条: a group and an open promise for each of two people of two communities."""
+    world.objects["care_group"], world.objects["care_promise"] = {}, {}
+    for key, by in (("own_done", "community"), ("county_done", "community_county")):
+        entry = Reception.objects.get(transfer=world.get("case", key))
+        ledger.change(entry, Wish(added=frozenset({"ill"})), by=world.users[by])
+        world.objects["care_group"][key] = entry.care_groups.get()
+        world.objects["care_promise"][key] = care.visit(
+            entry, by=world.users[by], on=timezone.localdate(), way="home", visitors="甲、乙",
+            found="身体好", promised="联系家庭医生", promise_due_on=timezone.localdate(),
+        )  # fmt: skip
+        Reception.objects.filter(pk=entry.pk).update(visit_due_on=timezone.localdate())
+
+
+def _build_venues(world: World) -> None:
+    """第九条: a room that the enterprise of the clerk hands over to the community."""
+    clerk = world.users["clerk"]
+    entry = Enterprise.objects.get(pk=min(access.scope(clerk).enterprises))
+    facts = {"name": "活动室", "kind": "room", "address": "温泉路1号", "way": "free",
+             "community": Area.objects.get(pk=demo.GUIHUA)}  # fmt: skip
+    world.objects["venue"] = {"own": venues.file(entry, facts, by=clerk)}
 
 
 def _build_reports(world: World) -> None:

@@ -22,7 +22,7 @@ from django.utils import timezone
 from openpyxl import Workbook
 
 from communities.models import Area
-from enterprises.models import Enterprise
+from enterprises.models import Enterprise, Venue
 from party.models import PartyMove
 from transfers import waterfall
 from transfers.models import PARTY_MEMBER, ImportBatch, MonthlyReport, Transfer
@@ -41,17 +41,18 @@ NO_BENEFITS = ("", "无", "没有", "否", "-", "—", "/")
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of a line; with `of`, the share of it in another one."""
+    """A figure of a line; with `of`, the share of the figure `part` in that one."""
 
     key: str
     heading: str
     of: str = ""
+    part: str = ""
 
 
 ENTERPRISES = (
     Column("listed", "列入名单企业"),
     Column("agreed", "已签协议企业"),
-    Column("agreed_rate", "签订率", "listed"),
+    Column("agreed_rate", "签订率", "listed", "agreed"),
     Column("retirees", "退休人员底数"),
 )
 PEOPLE = (
@@ -59,15 +60,23 @@ PEOPLE = (
     Column("verify", "已核定待遇"),
     Column("confirm", "已签字盖章"),
     Column("community", "已报到"),
-    Column("community_rate", "报到率", "filed"),
+    Column("community_rate", "报到率", "filed", "community"),
     Column("card", "已发联系卡"),
     Column("archives", "档案已接收"),
-    Column("archives_rate", "档案接收率", "filed"),
+    Column("archives_rate", "档案接收率", "filed", "archives"),
     Column("members", "党员应转"),
     Column("party", "党员已转"),
     Column("receipts", "已收回执"),
-    Column("party_rate", "转接率", "members"),
+    Column("party_rate", "转接率", "members", "party"),
     Column("extra", "有统筹外待遇"),
+)
+
+VENUES = (
+    Column("count", "场所设施（处）"),
+    Column("received", "已接收（处）"),
+    Column("received_rate", "接收率", "count", "received"),
+    Column("square_metres", "已接收面积（平方米）"),
+    Column("yuan", "已接收账面价值（元）"),
 )
 
 Line = dict[str, Any]  # place, level, and a number for each column that is no share
@@ -100,7 +109,7 @@ class Table:
     def _word(self, column: Column, line: Line) -> str:
         if not column.of:
             return str(line[column.key])
-        part, whole = line[column.key.removesuffix("_rate")], line[column.of]
+        part, whole = line[column.part], line[column.of]
         return share(part, whole)
 
 
@@ -132,6 +141,7 @@ def figures(area: Area, month: date) -> dict[str, Any]:
     return {
         "day": day.isoformat(),
         "enterprises": _enterprises(inside, day),
+        "venues": _venues(inside, day),
         "people": _people(Transfer.objects.filter(inside, ~_unfinished()), on, day),
     }
 
@@ -183,6 +193,28 @@ def _people(rows: Any, on: date | None, day: date) -> list[Line]:
     return _in_order(lines)
 
 
+def _venues(inside: Q, day: date) -> list[Line]:
+    """Those filed by DAY, and of them what the communities had by then; whole metres and yuan."""
+    rows = Venue.objects.filter(
+        enterprise__in=Enterprise.objects.filter(inside).values("pk"),
+        filed_at__lt=waterfall.end_of(day),
+    ).exclude(state=Venue.State.WITHDRAWN)  # fmt: skip
+    there = Q(state=Venue.State.RECEIVED, answered_on__lte=day)
+    county = Substr("community_id", 1, 6)
+    lines: dict[tuple[str, str], dict[str, int]] = {}
+    for level, place, count, received, metres, yuan in (
+        rows.order_by().values_list("enterprise__level", county).annotate(
+            n=Count("pk"), received=Count("pk", filter=there), metres=Sum("area", filter=there),
+            yuan=Sum("value", filter=there),
+        )
+    ):  # fmt: skip
+        lines[place.ljust(12, "0"), level] = {
+            "count": count, "received": received, "square_metres": int(metres or 0),
+            "yuan": int(yuan or 0),
+        }  # fmt: skip
+    return _in_order(lines)
+
+
 def _zeros() -> dict[str, int]:
     return {column.key: 0 for column in PEOPLE if not column.of}
 
@@ -204,6 +236,7 @@ def tables(content: dict[str, Any]) -> list[Table]:
     return [
         Table("企业和协议", ENTERPRISES, content["enterprises"]),
         Table("人员、档案、党组织关系", PEOPLE, content["people"]),
+        Table("活动场所设施", VENUES, content["venues"]),
     ]
 
 

@@ -230,6 +230,7 @@ _files = _roles("enterprise", "insurance", "sasac", "auditor")
 _records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
 _listers = _roles("sasac", "hr", "auditor")
+_venues = _roles("sasac", "hr", "auditor", "enterprise", "street", "community")
 _planners = _roles("sasac", "hr", "street", "auditor")
 _communities = _roles("community", "street")
 _events = _roles("community", "street", "hr", "medical")
@@ -290,6 +291,13 @@ REGISTRY: dict[str, Rule] = {
     "communities:event": _events,
     "communities:event_report": _roles("community", "street"),
     "communities:card_person": _communities,
+    "communities:care": _communities,
+    "communities:care_plan": _communities,
+    "communities:care_plan_set": _roles("street"),
+    "communities:care_explain": _communities,
+    "communities:care_close": _communities,
+    "communities:care_person": _communities,
+    "communities:care_visit": _communities,
     "communities:day": _communities,
     "communities:day_paper": _communities,
     "communities:funds": _planners,
@@ -298,6 +306,12 @@ REGISTRY: dict[str, Rule] = {
     "enterprises:edition_publish": _roles("sasac"),
     "enterprises:edition_acknowledge": _roles("hr"),
     "communities:fund_sheet": _planners,
+    "enterprises:venues": _venues,
+    "enterprises:venue": _venues,
+    "enterprises:venue_add": _roles("enterprise"),
+    "enterprises:venue_edit": _roles("enterprise"),
+    "enterprises:venue_withdraw": _roles("enterprise"),
+    "enterprises:venue_answer": _communities,
     "transfers:overview": _planners,
     "transfers:reports": _listers,
     "transfers:report": _listers,

@@ -33,12 +33,14 @@ _NAV = (
     ("待办", "home"),
     ("社区报到", "communities:desk"),
     ("管理台账", "communities:ledger"),
+    ("走访慰问", "communities:care"),
     ("状态变动", "communities:events"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
     ("档案移交", "archives:batches"),
     ("其他档案", "archives:records"),
     ("国企名单", "enterprises:list"),
+    ("场所设施", "enterprises:venues"),
     ("总览", "transfers:overview"),
     ("对账", "transfers:waterfall"),
     ("统计月报", "transfers:reports"),
@@ -110,11 +112,18 @@ def _entry_of(name: str) -> str:
         return "transfers:import_list"
     if name.startswith("transfers:report"):
         return "transfers:reports"
+    if name.startswith("enterprises:venue"):
+        return "enterprises:venues"
     if name.startswith("archives:record"):
         return "archives:records"
     if name.startswith("communities:rehandover"):
         return "communities:events"
-    for entry in ("communities:ledger", "communities:events", "communities:funds"):
+    for entry in (
+        "communities:ledger",
+        "communities:events",
+        "communities:funds",
+        "communities:care",
+    ):
         if name.startswith(entry.removesuffix("s")):
             return entry
     section = name.split(":")[0]

@@ -235,3 +235,31 @@ CORRECTIONS: tuple[dict[str, Any] | None, ...] = (
     None,
     {"person": {"contact1_phone": "13800000002"}, "verified": True},
 )
+
+# 第八条: a plan that is made up, and visits: group, days ago, what was found, what was promised.
+CARE_PLAN: dict[str, tuple[int, list[str]]] = {
+    "alone": (12, ["春节", "端午节", "中秋节"]),
+    "ill": (4, ["春节"]),
+    "aged": (2, ["春节"]),
+    "hardship": (4, ["春节"]),
+    "lives_alone": (6, ["春节", "中秋节"]),
+    "disabled": (2, ["春节"]),
+}
+VISITS = (
+    ("ill", 100, "出院在家休养，需要轮椅", "联系街道借用轮椅"),
+    ("lives_alone", 55, "独自做饭，燃气软管老化", "联系燃气公司更换软管"),
+    ("disabled", 20, "生活能自理，邻居常来往", ""),
+    ("alone", 12, "愿意参加社区合唱队", ""),
+)
+
+# 第九条: what goes over to the community; received, not received, or not answered yet.
+VENUES: tuple[tuple[dict[str, Any], bool | None, str], ...] = (
+    ({"name": "退休职工活动中心", "kind": "room", "address": "咸安区温泉街道演示路1号",
+      "area": 320.5, "value": 860000, "way": "free", "papers": "集团批复〔2026〕演示1号"},
+     True, "钥匙、设备清单一并移交"),
+    ({"name": "门球场", "kind": "sports", "address": "咸安区温泉街道演示路3号", "area": 600,
+      "value": 45000, "way": "free"}, None, ""),
+    ({"name": "棋牌室", "kind": "room", "address": "咸安区温泉街道演示路5号", "area": 48,
+      "value": 90000, "way": "exchange", "exchanged_for": "社区服务中心二楼 50 平方米"},
+     False, "权属证明没有原件，请补齐后再交"),
+)  # fmt: skip

@@ -22,9 +22,9 @@ from django.utils import timezone
 
 from archives.rosters import ARCHIVES
 from communities.models import Area
-from communities.rosters import LEDGER
+from communities.rosters import CARE, LEDGER
 from enterprises.models import Enterprise
-from enterprises.rosters import ENTERPRISES
+from enterprises.rosters import ENTERPRISES, VENUES
 from party.rosters import PARTY
 from transfers.models import Transfer
 from transfers.proof import PROOF
@@ -41,7 +41,8 @@ if TYPE_CHECKING:
     from django.db.models import QuerySet
 
 ROSTERS: dict[str, Roster] = {
-    roster.name: roster for roster in (ENTERPRISES, TRANSFERS, ARCHIVES, LEDGER, PARTY, PROOF)
+    roster.name: roster
+    for roster in (ENTERPRISES, TRANSFERS, ARCHIVES, LEDGER, CARE, PARTY, VENUES, PROOF)
 }
 FORMATS = {"xlsx": "Excel 工作簿", "pdf": "PDF 文件"}
 PDF_LIMIT, XLSX_LIMIT = 20_000, 200_000

@@ -27,6 +27,7 @@ from xianning.context import capped
 from xianning.models import Export, Grant, Notice
 from xianning.pages import keyset
 from xianning.roles import ROLES
+from xianning.workdays import ONE
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -66,6 +67,7 @@ def home(request: HttpRequest) -> HttpResponse:
                 *_enterprise_cards(user_of(request)),
                 *_step_cards(user_of(request)),
                 *_ledger_cards(user_of(request)),
+                *_care_cards(user_of(request)),
                 *_event_cards(user_of(request)),
                 *_rehandover_cards(user_of(request)),
                 *_approval_cards(user_of(request)),
@@ -99,6 +101,23 @@ def _ledger_cards(user: Any) -> list[Card]:
         return []
     url = f"{reverse('communities:ledger')}?state=stale"
     return [Card(5, "核实台账信息（一年一次）", "第六条第5项", count, None, url)]
+
+
+def _care_cards(user: Any) -> list[Card]:
+    """Whom my communities should have visited by now."""
+    rows = Reception.objects.kept_by(user).to_visit(timezone.localdate() - ONE)
+    if (count := capped(rows)) == "0":
+        return []
+    return [
+        Card(
+            5,
+            "走访慰问（已到期）",
+            "第八条",
+            count,
+            None,
+            f"{reverse('communities:care')}?show=missed",
+        )
+    ]
 
 
 def _event_cards(user: Any) -> list[Card]:

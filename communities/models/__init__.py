@@ -1,7 +1,8 @@
-"""What streets and communities keep: divisions, check-in, contact card, ledger, events, who manages."""
+"""What streets and communities keep: divisions, check-in, contact card, ledger, care, events, who manages."""
 
 from __future__ import annotations
 
+from communities.models.care import CareGroup, CarePlan, Visit
 from communities.models.divisions import Area, AreaQuerySet
 from communities.models.events import EventReceipt, LifeEvent
 from communities.models.funds import FundSheet, FundStandard
@@ -17,7 +18,8 @@ from communities.models.reception import (
 )
 
 __all__ = [
-    "CARD_LETTERS", "VERIFIED_FOR", "Area", "AreaQuerySet", "ContactCard", "EventReceipt", "FundSheet",
+    "CARD_LETTERS", "VERIFIED_FOR", "Area", "AreaQuerySet", "CareGroup", "CarePlan", "ContactCard",
+    "EventReceipt", "FundSheet",
     "FundStandard", "LifeEvent", "Management", "Reception", "ReceptionQuerySet", "Rehandover",
-    "SavedView", "SavedViewQuerySet", "new_card_number",
+    "SavedView", "SavedViewQuerySet", "Visit", "new_card_number",
 ]  # fmt: skip

@@ -47,6 +47,10 @@ class ReceptionQuerySet(models.QuerySet["Reception"]):
         day = before or timezone.localdate() - timedelta(days=VERIFIED_FOR)
         return self.filter(Q(verified_on__lt=day) | Q(verified_on=None), is_active=True)
 
+    def to_visit(self, before: date) -> ReceptionQuerySet:
+        """Under management, and due to be visited by BEFORE or overdue (第八条)."""
+        return self.filter(is_active=True, visit_due_on__isnull=False, visit_due_on__lte=before)
+
     def found_by(self, text: str) -> ReceptionQuerySet:
         """Entries of people whose name contains TEXT, or whose ID number it is."""
         cases = apps.get_model("transfers", "Transfer").objects.filter(pk=OuterRef("transfer"))
@@ -71,7 +75,11 @@ class Reception(Record):
     )  # fmt: skip
     remarks = models.CharField("备注", max_length=200, blank=True)
     is_active = models.BooleanField("在管", default=True)
-    history = HistoricalRecords()
+    # Both follow from the visits, the groups and the plan of the street, and are written by
+    # `communities.care`: lists of who is due open no sealed group.
+    visited_on = models.DateField("最近走访", null=True, blank=True, editable=False)
+    visit_due_on = models.DateField("下次走访期限", null=True, blank=True, editable=False)
+    history = HistoricalRecords(excluded_fields=["visited_on", "visit_due_on"])
 
     objects = ReceptionQuerySet.as_manager()
 
@@ -82,6 +90,11 @@ class Reception(Record):
             models.Index(fields=["community", "-id"], name="reception_community"),
             models.Index(fields=["community", "checked_in_on", "-id"], name="reception_day"),
             models.Index(fields=["community", "verified_on", "id"], name="reception_verified"),
+            models.Index(
+                fields=["community", "visit_due_on", "id"],
+                name="reception_visit",
+                condition=Q(is_active=True, visit_due_on__isnull=False),
+            ),
         ]
 
     class Privacy:
@@ -90,7 +103,8 @@ class Reception(Record):
         private: dict[str, str] = {}
         open = {
             "transfer", "community", "ledger_number", "checked_in_on", "form_received", "officer",
-            "officer_phone", "verified_on", "verified_by", "remarks", "is_active",
+            "officer_phone", "verified_on", "verified_by", "remarks", "is_active", "visited_on",
+            "visit_due_on",
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -116,6 +130,8 @@ class Reception(Record):
         officer_phone: str, remarks: str,
     ) -> str:  # fmt: skip
         """第六条第5项: file the person, enter the ledger line and issue the contact card."""
+        from communities import care  # it stands on this model
+
         entry = cls.objects.filter(transfer=case).first() or cls(transfer=case)
         if entry.community_id != case.community_id:
             entry.enter(str(case.community_id), checked_in_on)
@@ -126,6 +142,8 @@ class Reception(Record):
         Management.begin(
             case, entry.community_id, since=checked_in_on, why=Management.Began.CHECK_IN
         )
+        entry.transfer = case
+        care.follow(entry, by=by)
         card = ContactCard.objects.create(reception=entry, issued_on=checked_in_on, issued_by=by)
         return f"台账号 {entry.ledger_number}，联系卡 {card.number}"
 

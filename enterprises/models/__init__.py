@@ -1,8 +1,9 @@
-"""What SASAC keeps: the list of state-owned enterprises, and the editions in which it is published."""
+"""What SASAC keeps: the list of state-owned enterprises, and its editions, and venues (第九条)."""
 
 from __future__ import annotations
 
 from enterprises.models.editions import Edition, EditionEntry
 from enterprises.models.enterprise import Enterprise, EnterpriseQuerySet, Refused
+from enterprises.models.venues import Venue
 
-__all__ = ["Edition", "EditionEntry", "Enterprise", "EnterpriseQuerySet", "Refused"]
+__all__ = ["Edition", "EditionEntry", "Enterprise", "EnterpriseQuerySet", "Refused", "Venue"]

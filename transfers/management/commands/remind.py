@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from communities import care
 from transfers import reminders
 from xianning import audit
 
@@ -16,4 +17,5 @@ class Command(BaseCommand):
     def handle(self, *_: Any, **__: Any) -> None:
         with audit.acting(name="命令 remind"):
             made = reminders.remind()
-        self.stdout.write(f"期限提醒：{made} 条通知。")
+            older = care.birthdays()
+        self.stdout.write(f"期限提醒：{made} 条通知；新满 80 周岁，已排走访：{older} 人。")

@@ -12,11 +12,11 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
 from archives import batches, records
-from communities import events, funds, ledger, rehandovers
+from communities import care, events, funds, ledger, rehandovers
 from communities.directory import Directory
-from communities.models import Area, FundSheet, LifeEvent, Reception, Rehandover, SavedView
-from enterprises import editions
-from enterprises.models import Edition, Enterprise
+from communities.models import Area, FundSheet, LifeEvent, Reception, Rehandover, SavedView, Visit
+from enterprises import editions, venues
+from enterprises.models import Edition, Enterprise, Venue
 from party.organization_forms import OrganizationForm
 from party.organizations import PartyOrganization
 from transfers import handovers, limit_views, reports, workflow
@@ -63,6 +63,8 @@ class Command(BaseCommand):
         if people:
             self._records(users, enterprises[0])
             self._ledger(users)
+            self._care(users)
+            self._venues(users, enterprises[0])
             self._events(users)
             self._rehandovers(users)
             self._funds(users)
@@ -286,6 +288,37 @@ class Command(BaseCommand):
         funds.set_standard(city, by=users["gzw"], years=range(today.year - 1, today.year + 2),
                            amount=Decimal("120"), source="演示数据，不是真实标准")  # fmt: skip
         funds.fix(xianan, by=users["gzw"], day=today.replace(day=1) - timedelta(days=1))
+
+    def _care(self, users: dict[str, User]) -> None:
+        """A plan of the street, people of some groups, visits, a promise kept and one that waits."""
+        if Visit.objects.exists():
+            return
+        street, worker = Area.objects.get(pk=f"{demo.GUIHUA[:9]}000"), users["shequ"]
+        care.set_plans(street, demo.CARE_PLAN, by=users["jiedao"], basis="演示数据，不是真实规定")
+        entries = Reception.objects.filter(community_id=demo.GUIHUA, is_active=True)
+        today = timezone.localdate()
+        for entry, (group, days, found, promised) in zip(
+            entries.order_by("pk")[: len(demo.VISITS)], demo.VISITS, strict=False
+        ):
+            ledger.change(entry, ledger.Wish(added=frozenset({group})), by=worker)
+            known = next(each for each in entry.care_groups.all() if each.group == group)
+            care.explain(known, by=worker, since=today - timedelta(days=300),
+                         reason="入户走访了解", evidence="演示数据")  # fmt: skip
+            day = today - timedelta(days=days)
+            care.visit(
+                entry, by=worker, on=day, way="home", visitors="杨社区、志愿者", found=found,
+                promised=promised, promise_due_on=day + timedelta(days=20) if promised else None,
+            )  # fmt: skip
+
+    def _venues(self, users: dict[str, User], enterprise: Enterprise) -> None:
+        """Rooms and a field that go over to a community: received, waiting, returned."""
+        if Venue.objects.exists():
+            return
+        community = Area.objects.get(pk=demo.GUIHUA)
+        for facts, received, note in demo.VENUES:
+            venue = venues.file(enterprise, facts | {"community": community}, by=users["qiye"])
+            if received is not None:
+                venues.answer(venue, by=users["shequ"], received=received, note=note)
 
     def _reports(self, users: dict[str, User]) -> None:
         """The city has signed the last two months, so that one compares with the other."""
