@@ -74,6 +74,10 @@ class Things:
     life: uuid.UUID
     onward: uuid.UUID
     budget: uuid.UUID
+    venue: uuid.UUID
+    group: uuid.UUID
+    visit: uuid.UUID
+    report: uuid.UUID
     edition: uuid.UUID
     entry: uuid.UUID
     view: uuid.UUID

@@ -48,7 +48,7 @@ def loaded(model: type[models.Model], **columns: Any) -> Any:
 
 def raw(table: type[models.Model], *columns: str) -> list[tuple[Any, ...]]:
     """The rows as the database keeps them, in the order of their keys."""
-    names, meta = ", ".join(columns) or "*", table._meta
+    names, meta = ", ".join(f'"{name}"' for name in columns) or "*", table._meta
     assert meta.pk is not None
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {names} FROM {meta.db_table} ORDER BY {meta.pk.column}")
