@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.http import QueryDict
 from django.utils import timezone
 
+from communities import care
 from transfers.choices import Residence, SpecialGroup
 from transfers.models import PARTY_MEMBER, Retiree
 from xianning import access, privacy, standards
@@ -29,6 +30,9 @@ AGES = [("70", "70 周岁以上"), ("80", "80 周岁以上（高龄）"), ("90",
 GROUPS = [pair for pair in SpecialGroup.choices if pair[0] != SpecialGroup.AGED]
 STATES = [("active", "在管"), ("closed", "不在管"), ("stale", "一年未核实")]
 SORTS = [("verified", "最久未核实在前")]
+# 资格认证: every twelve months, counted from the last one.
+CERTIFY = [("soon", "60 天内到期"), ("over", "已逾期"), ("none", "没有认证记录")]
+CERTIFY_SOON = timedelta(days=60)
 MEMBERS = [("yes", "中共党员"), ("no", "非党员")]
 
 
@@ -45,6 +49,7 @@ class LedgerFilter(forms.Form):
     living = _some(list(Residence.choices))
     member = _some(MEMBERS)
     aged = _some(AGES)
+    certify = _some(CERTIFY)
     enterprise = forms.UUIDField(required=False)
     verified_before = DayField(required=False)
     sort = _some(SORTS)
@@ -84,6 +89,8 @@ def apply(rows: Any, user: User, wanted: dict[str, Any]) -> Any:
         rows = rows.filter(**known) if member == "yes" else rows.exclude(**known)
     if aged := wanted.get("aged"):
         rows = rows.filter(**{f"{person}birth_date__lte": _years_ago(int(aged))})
+    if certify := wanted.get("certify"):
+        rows = certified(rows, certify)
     if enterprise := wanted.get("enterprise"):
         rows = rows.filter(transfer__enterprise=enterprise)
     if before := wanted.get("verified_before"):
@@ -96,6 +103,18 @@ def apply(rows: Any, user: User, wanted: dict[str, Any]) -> Any:
     if group := wanted.get("group"):
         rows = _of_group(rows, user, group)
     return rows
+
+
+def certified(rows: Any, how: str) -> Any:
+    """Those of ROWS under management whose 资格认证 is due within 60 days, overdue, or not known."""
+    last, today = "transfer__retiree__certified_on", timezone.localdate()
+    due, end = (care.birthday(day, -1) for day in (today, today + CERTIFY_SOON))
+    conditions: dict[str, dict[str, Any]] = {
+        "soon": {f"{last}__gte": due, f"{last}__lte": end},
+        "over": {f"{last}__lt": due},
+        "none": {f"{last}__isnull": True},
+    }
+    return rows.filter(is_active=True, **conditions[how])
 
 
 def _years_ago(years: int) -> date:

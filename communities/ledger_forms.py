@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.utils import timezone
 
 from communities.ledger import Wish
 from communities.ledger_filters import GROUPS
@@ -37,6 +38,11 @@ class ChangeForm(forms.Form):
     )
     remarks = forms.CharField(label="备注", max_length=200, required=False, help_text="空着不改")
     verified = forms.BooleanField(label="今天已与本人核实信息", required=False)
+    certified = forms.BooleanField(
+        label="今天已协助本人完成资格认证",
+        required=False,
+        help_text="待遇领取资格认证每 12 个月一次",
+    )
 
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
@@ -58,7 +64,10 @@ class ChangeForm(forms.Form):
 
     def of_person(self) -> dict[str, Any]:
         residence = self.cleaned_data.get("residence")
-        return {"residence": residence} if residence else {}
+        found = {"residence": residence} if residence else {}
+        return found | (
+            {"certified_on": timezone.localdate()} if self.cleaned_data.get("certified") else {}
+        )
 
     def of_entry(self) -> dict[str, Any]:
         remarks = self.cleaned_data.get("remarks")
@@ -105,7 +114,7 @@ class EntryForm(ChangeForm):
         ("联系人", TYPED[6:]),
         ("居住和特殊情况", ("residence", "added", "dropped")),
         ("删去", ("cleared",)),
-        ("管理与核实", ("officer", "officer_phone", "remarks", "verified")),
+        ("管理与核实", ("officer", "officer_phone", "remarks", "verified", "certified")),
     )
 
     def __init__(self, *args: Any, entry: Reception, by: User, **kwargs: Any) -> None:

@@ -131,7 +131,7 @@ def _choices(request: HttpRequest) -> dict[str, Any]:
         "enterprises": [(str(firm.pk), firm.name) for firm in firms],
         "states": ledger_filters.STATES, "groups": ledger_filters.GROUPS,
         "livings": Residence.choices, "members": ledger_filters.MEMBERS,
-        "ages": ledger_filters.AGES,
+        "ages": ledger_filters.AGES, "certifies": ledger_filters.CERTIFY,
     }  # fmt: skip
 
 

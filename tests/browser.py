@@ -52,7 +52,9 @@ _SKIPS = """(() => {
   return first.matches(".skip-link") && document.querySelector(first.hash)?.matches("main");
 })()"""
 _FOCUSED = "document.activeElement.outerHTML.slice(0, 200)"
-_SHOWS_FOCUS = """(() => {
+# Two frames later: the browser scrolls to what has the focus before it paints, not at the key.
+_SHOWS_FOCUS = """(async () => {
+  await new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)));
   const element = document.activeElement, style = getComputedStyle(element);
   const box = element.getBoundingClientRect();
   return element.matches("body, main") || (style.outlineStyle !== "none"

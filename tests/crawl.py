@@ -278,7 +278,8 @@ QUERIES: dict[str, list[str]] = {
     "communities:check_in": ["version=1", "version=9"],
     "communities:ledger": [
         "state=active", "state=closed", "state=stale", "group=ill", "living=local", "member=yes",
-        "aged=80", "enterprise=$enterprise", "verified_before=2026-01-01", "sort=verified", "q=$word",
+        "aged=80", "certify=soon", "enterprise=$enterprise", "verified_before=2026-01-01",
+        "sort=verified", "q=$word",
         "q=$number", "col=姓名&col=公民身份号码&col=家庭住址&col=本人电话", "community=421202001005",
         "after=$high", "before=$low",
     ],

@@ -11,7 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 from django.utils import timezone
 
-from communities import events, ledger, ledger_filters
+from communities import care, events, ledger, ledger_filters
 from communities.ledger import Wish
 from communities.ledger_forms import TYPED, EntryForm
 from communities.models import Area, Reception, SavedView
@@ -129,6 +129,32 @@ def test_each_filter_finds_its_people_and_no_others(sign_in: Callable[[str], Cli
     for wrong in ("group=x", "state=x", "community=1", "enterprise=1", "verified_before=x", "sort=name",
                   "col=密码", "q=x", "aged=1", "living=x", "member=x"):  # fmt: skip
         assert client.get(f"{reverse(LIST)}?{wrong}").status_code == 404, wrong
+
+
+def test_whose_certification_is_due_within_sixty_days_and_that_it_was_done(
+    sign_in: Callable[[str], Client],
+) -> None:
+    """待遇领取资格认证: every twelve months; the community helps and writes down the day."""
+    today = timezone.localdate()
+    days = {"今到": 0, "将到": 60, "未到": 61, "逾期": -1, "没有": None}
+    people = {}
+    for name, ahead in days.items():
+        people[name] = entered(name=name)
+        last = None if ahead is None else care.birthday(today + timedelta(days=ahead), -1)
+        set_person(people[name], certified_on=last)
+    client = sign_in(KEEPER)
+    assert shown(client, certify="soon") == {"今到", "将到"}
+    assert shown(client, certify="over") == {"逾期"}
+    assert shown(client, certify="none") == {"没有"}
+    assert client.get(f"{reverse(LIST)}?certify=x").status_code == 404
+    home = client.get(reverse("home")).content.decode()
+    assert "资格认证（60 天内到期）" in home
+    late = people["逾期"]
+    confirm(client, reverse("communities:ledger_change", args=[late.pk]), certified="on")
+    assert Retiree.objects.get(pk=late.transfer.retiree_id).certified_on == today
+    assert shown(client, certify="over") == set()
+    events.report(people["将到"].transfer, by=user(), kind="died", happened_on=today)
+    assert shown(client, certify="soon") == {"今到"}
 
 
 def test_the_longest_not_verified_come_first_when_asked(

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
+from communities.ledger_filters import certified
 from communities.models import EventReceipt, LifeEvent, Reception, Rehandover
 from enterprises.models import Edition, Enterprise
 from transfers import workflow
@@ -68,6 +69,7 @@ def home(request: HttpRequest) -> HttpResponse:
                 *_step_cards(user_of(request)),
                 *_ledger_cards(user_of(request)),
                 *_care_cards(user_of(request)),
+                *_certify_cards(user_of(request)),
                 *_event_cards(user_of(request)),
                 *_rehandover_cards(user_of(request)),
                 *_approval_cards(user_of(request)),
@@ -101,6 +103,15 @@ def _ledger_cards(user: Any) -> list[Card]:
         return []
     url = f"{reverse('communities:ledger')}?state=stale"
     return [Card(5, "核实台账信息（一年一次）", "第六条第5项", count, None, url)]
+
+
+def _certify_cards(user: Any) -> list[Card]:
+    """People of my communities whose 资格认证 is due within 60 days."""
+    rows = certified(Reception.objects.kept_by(user), "soon")
+    if (count := capped(rows)) == "0":
+        return []
+    url = f"{reverse('communities:ledger')}?certify=soon"
+    return [Card(5, "资格认证（60 天内到期）", "第十条", count, None, url)]
 
 
 def _care_cards(user: Any) -> list[Card]:
