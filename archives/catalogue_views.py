@@ -19,14 +19,13 @@ from transfers.models import Transfer
 from transfers.refusal import Refused
 from xianning import access, audit
 from xianning.access import user_of
-from xianning.downloads import download
+from xianning.downloads import XLSX, download
 from xianning.models import AccessLog
 from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def _case(request: HttpRequest, pk: UUID) -> Transfer:

@@ -13,12 +13,11 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from archives import sheets
 from archives.models import CatalogueEntry
 from transfers import workflow
 from transfers.models import Transfer
 from transfers.refusal import Refused
-from xianning import access, standards
+from xianning import access, standards, tables
 from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
@@ -147,7 +146,7 @@ def read(data: bytes, file_name: str, user: User) -> Read:
     """Every wrong row of the workbook, or the catalogues in it. Raises Rejected with a sentence."""
     found = Read()
     cases: dict[str, Transfer | None] = {}
-    for number, texts in sheets.rows_under(data, file_name, HEADINGS, needed=3, aliases=_ALIASES):
+    for number, texts in tables.rows_under(data, file_name, HEADINGS, needed=3, aliases=_ALIASES):
         _take(found, number, texts, cases, user)
         if sum(map(len, found.lines.values())) > MOST_ROWS:
             raise Rejected(f"一个工作簿最多 {MOST_ROWS} 行，请分开导入。")
@@ -193,4 +192,4 @@ def write(found: Read, *, by: User) -> int:
 
 def template() -> bytes:
     """An empty workbook with the headings and the categories."""
-    return sheets.template("人事档案目录", HEADINGS, Category.choices)
+    return tables.template("人事档案目录", HEADINGS, Category.choices)

@@ -23,7 +23,7 @@ from transfers.models.handovers import Handover, HandoverItem
 from transfers.refusal import Refused
 from xianning import access, audit
 from xianning.access import user_of
-from xianning.downloads import download
+from xianning.downloads import XLSX, download
 from xianning.models import AccessLog
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from xianning.models import User
 
 State = Handover.State
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 class UploadForm(forms.Form):

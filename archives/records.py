@@ -13,13 +13,12 @@ from django import forms
 from django.core.exceptions import ValidationError
 from django.db import transaction
 
-from archives import sheets
 from archives.models import RecordsEntry
 from communities.models import Area
 from transfers import handovers
 from transfers.models.handovers import Counts, Desk, Handover, HandoverItem
 from transfers.refusal import Refused
-from xianning import standards
+from xianning import standards, tables
 from xianning.sandbox import Rejected
 
 if TYPE_CHECKING:
@@ -212,7 +211,7 @@ class Read:
 def read(data: bytes, file_name: str) -> Read:
     """Every line of the workbook, or every wrong row. Raises Rejected with a sentence."""
     found = Read()
-    rows = sheets.rows_under(data, file_name, tuple(COLUMNS), needed=4, aliases=_ALIASES)
+    rows = tables.rows_under(data, file_name, tuple(COLUMNS), needed=4, aliases=_ALIASES)
     for number, texts in rows:
         line = EntryForm(_values(texts))
         if line.is_valid():
@@ -258,7 +257,7 @@ def template() -> bytes:
     labels = [[str(label) for label in choices.labels] for choices in _CHOICES.values()]
     for n in range(max(map(len, labels))):
         lines.append([column[n] if n < len(column) else "" for column in labels])
-    return sheets.template("其他档案交接清单", tuple(COLUMNS), lines)
+    return tables.template("其他档案交接清单", tuple(COLUMNS), lines)
 
 
 # --- checking -----------------------------------------------------------------------------------

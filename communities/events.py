@@ -31,6 +31,7 @@ Kind = LifeEvent.Kind
 ALLOWANCE = (
     "请告知家属：可凭死亡证明到社会保险经办机构申领丧葬补助金和抚恤金；养老金自死亡次月起停发。"
 )
+NOT_CHECKED_IN = "此人还没有在社区报到，不能上报状态变动（第十条）。"
 # Kinds after which the community keeps nobody under its management.
 CLOSES = frozenset({Kind.DIED})
 
@@ -41,9 +42,14 @@ CLOSES = frozenset({Kind.DIED})
 def why_not_report(entry: Reception | None, user: User) -> str | None:
     """Why USER cannot report anything of the person of this ledger line."""
     if entry is None:
-        return "此人还没有在社区报到，不能上报状态变动（第十条）。"
+        return NOT_CHECKED_IN
     if not access.scope(user).may_act("community", area=entry.community_id):
         return f"状态变动由{entry.community.full_name}上报（第十条）。"
+    return why_not_listed(entry)
+
+
+def why_not_listed(entry: Reception) -> str | None:
+    """Why nothing more can be reported of the person of this ledger line, whoever reports."""
     standing = LifeEvent.objects.standing().filter(transfer=entry.transfer_id)
     if standing.filter(kind=Kind.DIED).exists():
         return "此人已登记死亡，不能再上报其他变动；登记有误的，先更正。"
@@ -88,10 +94,29 @@ def county_of(community: Area) -> Area:
 
 @transaction.atomic
 def report(
-    case: Transfer, *, by: User, kind: str, happened_on: date, details: str = "",
-    source: str = LifeEvent.Source.COMMUNITY,
-) -> LifeEvent:  # fmt: skip
+    case: Transfer, *, by: User, kind: str, happened_on: date, details: str = ""
+) -> LifeEvent:
     """Send the report to both receivers, and let it change the ledger. Raises Refused."""
+    entry = _locked(case)
+    if reason := why_not_report(entry, by):
+        raise Refused(reason)
+    assert entry is not None
+    return _file(entry, by, kind, happened_on, details, LifeEvent.Source.COMMUNITY)
+
+
+@transaction.atomic
+def report_listed(
+    case: Transfer, *, by: User, kind: str, happened_on: date, details: str
+) -> LifeEvent:
+    """The same for somebody on a list of the agency BY; the community hears of it. Raises Refused."""
+    entry = _locked(case)
+    if entry is None or (reason := why_not_listed(entry)):
+        raise Refused(reason if entry else NOT_CHECKED_IN)
+    return _file(entry, by, kind, happened_on, details, LifeEvent.Source.LIST)
+
+
+def _locked(case: Transfer) -> Reception | None:
+    """The ledger line of CASE, both locked; None before the check-in."""
     case = Transfer.objects.select_for_update(of=("self",)).get(pk=case.pk)
     entry = (
         Reception.objects.select_for_update(of=("self",))
@@ -99,10 +124,15 @@ def report(
         .filter(transfer=case)
         .first()
     )
-    if reason := why_not_report(entry, by):
-        raise Refused(reason)
-    assert entry is not None
-    due = Calendar.read().add(timezone.localdate(), RED_LINE)
+    if entry is not None:
+        entry.transfer = case
+    return entry
+
+
+def _file(
+    entry: Reception, by: User, kind: str, happened_on: date, details: str, source: str
+) -> LifeEvent:
+    case, due = entry.transfer, Calendar.read().add(timezone.localdate(), RED_LINE)
     try:
         with transaction.atomic():
             event = LifeEvent.objects.create(

@@ -9,6 +9,7 @@ from communities import (
     care_views,
     check_in_views,
     day_views,
+    event_list_views,
     event_views,
     fund_views,
     ledger_views,
@@ -32,6 +33,12 @@ urlpatterns = [
     path("ledger/<uuid:pk>/", ledger_views.ledger_entry, name="ledger_entry"),
     path("ledger/<uuid:pk>/change/", ledger_views.ledger_change, name="ledger_change"),
     path("events/", event_views.event_list, name="events"),
+    path("events/lists/", event_list_views.event_lists_page, name="event_lists"),
+    path("events/lists/confirm/", event_list_views.event_list_confirm, name="event_list_confirm"),
+    path("events/lists/rest/", event_list_views.event_list_rest, name="event_list_rest"),
+    path(
+        "events/lists/template/", event_list_views.event_list_template, name="event_list_template"
+    ),
     path("events/report/<uuid:pk>/", event_views.event_report, name="event_report"),
     path("events/answer/", event_views.event_answer_many, name="event_answer_many"),
     path("events/<uuid:pk>/", event_views.event, name="event"),

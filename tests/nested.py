@@ -83,7 +83,7 @@ def foreign(table: Any, actor: str, limit: int = 99) -> Iterable[str]:
 def all_asks(world: World) -> list[Ask]:
     """Every entry; the world gives the ids."""
     groups = (filters, cursors, unknown_filters, searches, places, second_arguments, targets,
-              sealed_rows, scan_tokens, offices_of_others, lists_of_others, audits)  # fmt: skip
+              sealed_rows, sealed_lists, scan_tokens, offices_of_others, lists_of_others, audits)  # fmt: skip
     return [ask for group in groups for ask in group(world)]
 
 
@@ -237,6 +237,16 @@ def sealed_rows(world: World) -> Iterator[Ask]:
                 data = payloads.enterprise_rows(world, other, "")
                 yield Ask("sealed rows", actor, "enterprises:import_detail", "refused", data=data,
                           method="POST")  # fmt: skip
+
+
+def sealed_lists(world: World) -> Iterator[Ask]:
+    """Nor are those of somebody else's list of people."""
+    for name in ("communities:event_list_confirm", "communities:event_list_rest"):
+        for actor in parts(name):
+            for other in world.users:
+                if other != actor:
+                    data = payloads.event_rows(world, other, "")
+                    yield Ask("sealed rows", actor, name, "refused", data=data, method="POST")
 
 
 def scan_tokens(world: World) -> Iterator[Ask]:

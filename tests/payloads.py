@@ -9,6 +9,7 @@ from django.core import signing
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.utils import timezone
 
+from communities import event_lists
 from enterprises import imports
 from party.organization_forms import places_of as party_places
 from tests import workbooks
@@ -141,6 +142,20 @@ def enterprise_rows(world: World, actor: str, _key: str) -> dict[str, Any]:
     facts = enterprise(world, actor, "")
     salt = imports._salt(who)
     return {"rows": signing.dumps(["名单", [[2, facts]]], salt=salt, compress=True)}
+
+
+def event_list(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    book = workbooks.table([*event_lists.HEADINGS], ["421299195003031553", "甲", "2026-01-05"])
+    return {"kind": "died", "file": SimpleUploadedFile("名单.xlsx", book, XLSX)}
+
+
+def event_rows(world: World, actor: str, _key: str) -> dict[str, Any]:
+    """The rows of a preview, sealed for whoever sends them."""
+    county = actor in ("insurance_county", "hr_county")
+    case = world.get("case", "county_done" if county else "own_done")
+    texts = {"证件号码": case.retiree.id_number, "姓名": case.retiree.name, "日期": "2026-01-05"}
+    found = event_lists.Found("double", [(2, texts)])
+    return {"rows": event_lists.token(found, world.users.get(actor) or world.users["insurance"])}
 
 
 # --- letters -----------------------------------------------------------------------------------

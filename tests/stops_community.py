@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from django.utils import timezone
 
-from communities import cards, care, events, funds, ledger, rehandovers
+from communities import cards, care, event_lists, events, funds, ledger, rehandovers
 from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
 from enterprises import editions, venues
+from tests import workbooks
 from tests.factories import enterprise_of, make_transfer
-from tests.stops import NEXT, Stop, answer, press, tick_all
+from tests.stops import NEXT, Stop, answer, press, send, tick_all
 from xianning import demo
 from xianning.models import User
 
@@ -33,6 +34,11 @@ def pages_of_the_events() -> list[Stop]:
     )
     events.acknowledge(half.receipts.get(role="hr"), by=hr, deed="stopped", note="自下月起")
     events.correct(wrong, by=worker, why="同名同姓，报错了人")
+    listed = workbooks.table(
+        [*event_lists.HEADINGS],
+        [cases[3].retiree.id_number, cases[3].retiree.name, "2026-10-05", "正常发放", "2025"],
+        ["42129919500101", "某人", "2026-10-05"],
+    )
     return [
         Stop("shequ", "communities:events"),
         Stop("jiedao", "communities:events", query="?state=corrected"),
@@ -42,6 +48,14 @@ def pages_of_the_events() -> list[Stop]:
              also="communities:event_answer_many"),
         Stop("yibao", "communities:events", do=(tick_all, press("签收所选"), press("签收")),
              also="communities:event_answer_many", status=422),
+        Stop("shebao", "communities:event_lists"),
+        Stop("shebao", "communities:event_lists", do=(press("上传并比对"),), status=422),
+        Stop("shebao", "communities:event_lists", do=(
+            answer({"名单": "逾期未认证"}), send("比对名单工作簿", "名单.xlsx", listed),
+            press("上传并比对"))),
+        Stop("shebao", "communities:event_lists", do=(
+            answer({"名单": "逾期未认证"}), send("比对名单工作簿", "名单.xlsx", listed),
+            press("上传并比对"), press("确认报告 1 人")), also="communities:event_list_confirm"),
         Stop("shequ", "communities:event_report", (cases[3].pk,)),
         Stop("shequ", "communities:event_report", (cases[3].pk,), do=(press("报告人社部门"),), status=422),
         Stop("shequ", "communities:event", (half.pk,)),

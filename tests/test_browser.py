@@ -412,6 +412,7 @@ NO_PAGE = {
     "session_end", "sessions_end", "audit_export", "transfers:rights_copy",
     "transfers:consent_withdraw", "transfers:letter", "transfers:letter_issue",
     "archives:batch_paper", "archives:catalogue_paper", "archives:catalogue_template",
+    "communities:event_list_rest", "communities:event_list_template",
     "archives:records_paper", "archives:records_template",
     "transfers:signed_page", "transfers:signed_go_on",
     # Their pages are walked through in test_browser_accounts.py.

@@ -234,6 +234,7 @@ _venues = _roles("sasac", "hr", "auditor", "enterprise", "street", "community")
 _planners = _roles("sasac", "hr", "street", "auditor")
 _communities = _roles("community", "street")
 _events = _roles("community", "street", "hr", "medical")
+_agencies = _roles("insurance", "hr")
 _lists = _roles("sasac", "hr", "enterprise", "auditor")
 
 # One entry for each URL name; a URL without an entry is refused and fails the build.
@@ -289,6 +290,10 @@ REGISTRY: dict[str, Rule] = {
     "communities:area_choices": _cases,
     "communities:events": _events,
     "communities:event": _events,
+    "communities:event_lists": _agencies,
+    "communities:event_list_confirm": _agencies,
+    "communities:event_list_rest": _agencies,
+    "communities:event_list_template": _agencies,
     "communities:event_report": _roles("community", "street"),
     "communities:card_person": _communities,
     "communities:care": _communities,

@@ -94,6 +94,8 @@ ACTIONS: dict[str, str] = {
     "export_made": "制成导出文件",
     "handover_letter": "制作移交通知书",
     "ledger_change": "更改台账",
+    "event_list_match": "比对社保名单",
+    "event_list": "按社保比对名单报告",
     "event_report": "上报状态变动",
     "event_acknowledge": "签收状态变动",
     "event_correct": "更正状态变动",

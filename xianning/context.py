@@ -35,6 +35,7 @@ _NAV = (
     ("管理台账", "communities:ledger"),
     ("走访慰问", "communities:care"),
     ("状态变动", "communities:events"),
+    ("比对名单", "communities:event_lists"),
     ("案卷", "transfers:list"),
     ("导入", "transfers:import_list"),
     ("档案移交", "archives:batches"),
@@ -118,6 +119,8 @@ def _entry_of(name: str) -> str:
         return "archives:records"
     if name.startswith("communities:rehandover"):
         return "communities:events"
+    if name.startswith("communities:event_list"):
+        return "communities:event_lists"
     for entry in (
         "communities:ledger",
         "communities:events",
