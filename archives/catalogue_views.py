@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
 
-
 def _case(request: HttpRequest, pk: UUID) -> Transfer:
     rows = Transfer.objects.visible_to(user_of(request))
     return get_object_or_404(rows.select_related("retiree", "enterprise"), pk=pk)

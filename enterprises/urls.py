@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from enterprises import edition_views, venue_views, views
+from enterprises import agreement_views, edition_views, venue_views, views
 
 app_name = "enterprises"
 urlpatterns = [
@@ -17,6 +17,17 @@ urlpatterns = [
     path("editions/<uuid:pk>/", edition_views.edition, name="edition"),
     path("editions/<uuid:pk>/acknowledge/", edition_views.acknowledge, name="edition_acknowledge"),
     path("editions/<str:pk>/publish/", edition_views.publish, name="edition_publish"),
+    path("agreements/", agreement_views.register, name="agreements"),
+    path("agreements/apply/", agreement_views.agreement_apply, name="agreement_apply"),
+    path("agreements/<uuid:pk>/", agreement_views.agreement, name="agreement"),
+    path("agreements/<uuid:pk>/edit/", agreement_views.agreement_edit, name="agreement_edit"),
+    path(
+        "agreements/<uuid:pk>/withdraw/",
+        agreement_views.agreement_withdraw,
+        name="agreement_withdraw",
+    ),
+    path("agreements/<uuid:pk>/answer/", agreement_views.agreement_answer, name="agreement_answer"),
+    path("agreements/<uuid:pk>/sign/", agreement_views.agreement_sign, name="agreement_sign"),
     path("venues/", venue_views.register, name="venues"),
     path("venues/add/", venue_views.add, name="venue_add"),
     path("venues/<uuid:pk>/", venue_views.venue, name="venue"),

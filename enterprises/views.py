@@ -122,6 +122,7 @@ def detail(request: HttpRequest, pk: UUID) -> HttpResponse:
             for state, label in Transfer.State.choices
         ],
         offices=entry.offices.filter(closed_on=None),
+        agreements=entry.agreements.select_related("county").order_by("-id")[:20],
     )  # fmt: skip
 
 
@@ -138,7 +139,8 @@ def _blocks(entry: Enterprise) -> list[dict[str, Any]]:
         for title, article, names in subjects
     ]
     whose = {"label": "移交主体", "value": f"{entry.transferor}（{entry.transferor_kind}）"}
-    blocks[1]["rows"] = [whose, *blocks[1]["rows"]]
+    door = {"label": "纳入方式", "value": entry.door}
+    blocks[1]["rows"] = [whose, door, *blocks[1]["rows"]]
     return blocks
 
 

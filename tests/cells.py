@@ -242,6 +242,7 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
         "record_list": matrix.RECORDS_SEES, "life_event": matrix.LIFE_SEES,
         "rehandover": matrix.REHANDOVER_SEES, "care_group": matrix.CARD_DESKS,
         "care_promise": matrix.CARD_DESKS, "venue": matrix.VENUE_SEES,
+        "agreement": matrix.AGREEMENT_SEES,
         "monthly_report": matrix.REPORT_SEES,
         "fund_sheet": matrix.FUND_SHEET_SEES,
         "edition": matrix.EDITION_SEES,

@@ -19,7 +19,7 @@ from archives.record_views import DEEDS as RECORD_DEEDS
 from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
 from communities.models import CareGroup, FundSheet, LifeEvent, Reception, SavedView, Visit
-from enterprises.models import Edition, Venue
+from enterprises.models import Agreement, Edition, Venue
 from party.models import PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
@@ -75,6 +75,7 @@ class Things:
     onward: uuid.UUID
     budget: uuid.UUID
     venue: uuid.UUID
+    agreement: uuid.UUID
     group: uuid.UUID
     visit: uuid.UUID
     report: uuid.UUID
@@ -135,6 +136,7 @@ class Things:
             "life": LifeEvent.objects.filter(transfer=case).first(),
             "onward": case.rehandovers.first(),
             "budget": FundSheet.objects.first(),
+            "agreement": Agreement.objects.filter(enterprise=case.enterprise).first(),
             "venue": Venue.objects.filter(enterprise=case.enterprise).first(),
             "group": CareGroup.objects.filter(reception__transfer=case).first(),
             "visit": Visit.objects.filter(reception__transfer=case).first(),
@@ -193,6 +195,16 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     **{
         f"enterprises:{name}": [("$venue",)]
         for name in ("venue", "venue_edit", "venue_withdraw", "venue_answer")
+    },
+    **{
+        f"enterprises:{name}": [("$agreement",)]
+        for name in (
+            "agreement",
+            "agreement_edit",
+            "agreement_withdraw",
+            "agreement_answer",
+            "agreement_sign",
+        )
     },
     "communities:care_visit": [("$entry",)],
     "communities:care_explain": [("$group",)],
@@ -270,6 +282,7 @@ QUERIES: dict[str, list[str]] = {
     "communities:area_choices": ["q=桂花", "q=社区&level=community&receiving=1"],
     "communities:card_paper": ["after=$high", "state=fresh", "state=lost", "state=x"],
     "communities:desk": ["after=$high"],
+    "enterprises:agreements": ["state=applied", "state=x", "in=421202000000", "after=$high"],
     "enterprises:venues": ["state=open", "state=x", "in=421202000000", "in=421202001000",
                            "after=$high"],
     "communities:care": ["show=missed", "show=promises&after=$high", "show=old", "show=x",

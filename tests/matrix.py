@@ -275,6 +275,9 @@ FUNDS_SEES = {
 # 第九条: the enterprise that hands over, its authority, and the community that is to receive.
 VENUE_READERS = _of("sasac", "hr", "auditor", "enterprise", "street", "community")
 VENUE_SEES = {"own": _of("clerk", "sasac", "hr", "auditor", "street", "community")}
+# 移交协议: the party that applies, the list it stands on, and the county that receives.
+_AGREED = _of("clerk", "sasac", "hr", "auditor", "sasac_child", "hr_child")
+AGREEMENT_SEES = {"applied": _AGREED, "approved": _AGREED}
 # 统计月报: a county for itself, the city for all; signed by the SASAC of the place alone.
 _REPORTERS = _of("sasac", "hr", "auditor")
 REPORTS_SEES = {
@@ -421,6 +424,25 @@ ROWS: dict[str, Row] = {
     "communities:care": Row("第八条", _of("street", "community")),
     "communities:care_plan": Row("第八条", _of("street", "community"), "GET"),
     "communities:care_plan_set": Row("第八条", _of("street"), "POST", sends=payloads.care_plan),
+    "enterprises:agreements": Row("第四条", _of("sasac", "hr", "enterprise", "auditor")),
+    "enterprises:agreement": Row("第四条", _of("sasac", "hr", "enterprise", "auditor"), "GET",
+                                 "agreement", AGREEMENT_SEES),
+    "enterprises:agreement_apply": Row("第四条", _ENTERPRISE, "GET POST",
+                                       sends=payloads.agreement),
+    "enterprises:agreement_edit": Row("第四条", _ENTERPRISE, "GET POST", "agreement",
+                                      AGREEMENT_SEES, ready=_of("applied"),
+                                      acts=dict.fromkeys(AGREEMENT_SEES, _of("clerk")),
+                                      sends=payloads.agreement),
+    "enterprises:agreement_withdraw": Row("第四条", _ENTERPRISE, "POST", "agreement",
+                                          AGREEMENT_SEES,
+                                          acts=dict.fromkeys(AGREEMENT_SEES, _of("clerk")),
+                                          sends=payloads.agreement_note),
+    "enterprises:agreement_answer": Row("第四条", _SASAC, "POST", "agreement", AGREEMENT_SEES,
+                                        acts=dict.fromkeys(AGREEMENT_SEES, _of("sasac_child")),
+                                        ready=_of("applied"), sends=payloads.agreement_answer),
+    "enterprises:agreement_sign": Row("第四条", _SASAC, "POST", "agreement", AGREEMENT_SEES,
+                                      acts=dict.fromkeys(AGREEMENT_SEES, _of("sasac_child")),
+                                      ready=_of("approved"), sends=payloads.agreement_sign),
     "enterprises:venues": Row("第九条", VENUE_READERS),
     "enterprises:venue": Row("第九条", VENUE_READERS, "GET", "venue", VENUE_SEES),
     "enterprises:venue_add": Row("第九条", _of("enterprise"), "GET POST", sends=payloads.venue),

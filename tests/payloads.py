@@ -384,6 +384,25 @@ def care_plan(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"times_ill": "4", "basis": "街道办公会纪要（测试）"}
 
 
+def agreement(world: World, actor: str, _key: str) -> dict[str, Any]:
+    user = world.users.get(actor)
+    entry = min(access.scope(user).enterprises, default="") if user else ""
+    return {"enterprise": str(entry), "county": demo.XIANAN, "base_on": "2026-01-01",
+            "people": 80, "members": 20, "volumes": 79}  # fmt: skip
+
+
+def agreement_note(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"note": "改为逐批移交"}
+
+
+def agreement_answer(_world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"approval": "咸安国资〔2026〕3号"}
+
+
+def agreement_sign(_world: World, _actor: str, key: str) -> dict[str, Any]:
+    return {"number": f"协议{key}号", "signed_on": timezone.localdate()}
+
+
 def venue(world: World, actor: str, _key: str) -> dict[str, Any]:
     user = world.users.get(actor)
     entry = min(access.scope(user).enterprises, default="") if user else ""

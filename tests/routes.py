@@ -81,7 +81,7 @@ def some_objects() -> dict[str, Any]:
     from archives.models import FileLoan
     from communities import care, events, funds, rehandovers
     from communities.models import Area, CareGroup, SavedView
-    from enterprises import editions, venues
+    from enterprises import agreements, editions, venues
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers import reports
@@ -150,6 +150,12 @@ def some_objects() -> dict[str, Any]:
             Area.objects.get(pk=demo.XIANAN), by=clerk, day=timezone.localdate()
         ),
         "enterprises/": enterprise_of("qiye"),
+        "enterprises/agreements/": agreements.apply(
+            enterprise_of("qiye"), {"county": Area.objects.get(pk=demo.XIANAN), "people": 8,
+                                    "members": 2, "volumes": 8, "party_b": "咸安区人民政府",
+                                    "base_on": timezone.localdate()},
+            by=clerk,
+        ),
         "enterprises/venues/": venues.file(
             enterprise_of("qiye"), {"name": "活动室", "kind": "room", "address": "温泉路1号",
                                     "way": "free", "community": Area.objects.get(pk=demo.GUIHUA)},

@@ -11,7 +11,7 @@ from django.utils import timezone
 from communities import cards, care, event_lists, events, funds, ledger, rehandovers
 from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
-from enterprises import editions, venues
+from enterprises import agreements, editions, venues
 from tests import workbooks
 from tests.factories import enterprise_of, make_transfer
 from tests.stops import NEXT, Stop, answer, press, send, tick_all
@@ -150,6 +150,41 @@ def pages_of_the_care() -> list[Stop]:
              do=(open_fold("填写“重病”的原因和材料"), answer({"认定原因": "住院"}), press("保存认定情况"))),
         Stop("shequ", "communities:care_person", (entry.pk,), also="communities:care_close",
              do=(open_fold("办结此事"), answer({"办理结果": "已借到"}), press("已办结"))),
+    ]  # fmt: skip
+
+
+def pages_of_the_agreements() -> list[Stop]:
+    """One is signed with special matters, one approved, one applied for."""
+    clerk = User.objects.get(username="qiye")
+    county = User.objects.filter(offices__role="sasac", offices__area=demo.XIANAN)[0]
+    facts = {"county": Area.objects.get(pk=demo.XIANAN), "party_b": "咸安区人民政府",
+             "base_on": timezone.localdate(), "people": 812, "members": 203, "volumes": 810,
+             "special": "统筹外费用由企业按原渠道发放；精神残疾人员由企业协助街道社区做好工作。",
+             "archive_area": Area.objects.get(pk=demo.CITY), "limit_step": "verify",
+             "limit_days": 15, "clauses_until": timezone.localdate() + timedelta(days=365)}  # fmt: skip
+    signed, approved, waits = (
+        agreements.apply(enterprise_of("qiye"), facts, by=clerk) for _ in range(3)
+    )
+    for each in (signed, approved):
+        agreements.answer(each, by=county, approval="咸安国资〔2026〕3号")
+    agreements.sign(signed, by=county, number="咸安协2026-1", signed_on=timezone.localdate())
+    told = answer({"接收县（市、区）": "咸安区", "移交基准日": "2026-01-01", "移交人数": "80",
+                   "其中党员": "20", "人事档案（卷）": "79"})  # fmt: skip
+    return [
+        Stop("gzw", "enterprises:agreements"),
+        Stop("qiye", "enterprises:agreements", query="?state=returned"),
+        Stop("qiye", "enterprises:agreement_apply"),
+        Stop("qiye", "enterprises:agreement_apply", do=(press("申请"),), status=422),
+        Stop("qiye", "enterprises:agreement_apply", do=(told, press("申请"))),
+        Stop("gzw", "enterprises:agreement", (signed.pk,)),
+        Stop("gzw", "enterprises:detail", (signed.enterprise_id,)),
+        Stop("qiye", "enterprises:agreement_edit", (waits.pk,)),
+        Stop("qiye", "enterprises:agreement", (waits.pk,), do=(press("撤回申请"),), status=422,
+             also="enterprises:agreement_withdraw"),
+        Stop(county.username, "enterprises:agreement", (waits.pk,), do=(press("登记批复"),),
+             status=422, also="enterprises:agreement_answer"),
+        Stop(county.username, "enterprises:agreement", (approved.pk,), do=(press("登记签订"),),
+             status=422, also="enterprises:agreement_sign"),
     ]  # fmt: skip
 
 

@@ -37,6 +37,7 @@ from tests.stops import (
     unfold,
 )
 from tests.stops_community import (
+    pages_of_the_agreements,
     pages_of_the_cards,
     pages_of_the_care,
     pages_of_the_editions,
@@ -685,6 +686,7 @@ def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, T
         *pages_of_the_funds(),
         *pages_of_the_ledger(),
         *pages_of_the_care(),
+        *pages_of_the_agreements(),
         *pages_of_the_venues(),
         *pages_of_the_cards(),
         *pages_of_the_editions(),

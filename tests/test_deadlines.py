@@ -48,7 +48,7 @@ def row(case: Transfer, step: str) -> TransferStep:
 
 
 def due(case: Transfer, step: str, today: str) -> deadlines.Due:
-    found = deadlines.Clock(D(today)).due(row(case, step), case.authority_id)
+    found = deadlines.Clock(D(today)).due(row(case, step), case)
     assert found is not None
     return found
 

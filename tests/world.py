@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -19,7 +20,7 @@ from archives.models import FileLoan
 from communities import care, events, funds, ledger, rehandovers
 from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
-from enterprises import editions, venues
+from enterprises import agreements, editions, venues
 from enterprises.models import Enterprise
 from party.models import PartyMove
 from party.organizations import PartyOrganization
@@ -213,6 +214,7 @@ def build(world: World) -> None:
     _build_funds(world)
     _build_reports(world)
     _build_care(world)
+    _build_agreements(world)
     _build_venues(world)
     _build_editions(world)
     _build_ledger(world)
@@ -395,6 +397,17 @@ def _build_care(world: World) -> None:
             found="身体好", promised="联系家庭医生", promise_due_on=timezone.localdate(),
         )  # fmt: skip
         Reception.objects.filter(pk=entry.pk).update(visit_due_on=timezone.localdate())
+
+
+def _build_agreements(world: World) -> None:
+    """第四条: one agreement is applied for, one approved."""
+    clerk = world.users["clerk"]
+    entry = Enterprise.objects.get(pk=min(access.scope(clerk).enterprises))
+    facts = {"county": Area.objects.get(pk=demo.XIANAN), "party_b": "咸安区人民政府",
+             "base_on": date(2026, 1, 1), "people": 80, "members": 20, "volumes": 79}  # fmt: skip
+    made = {key: agreements.apply(entry, facts, by=clerk) for key in ("applied", "approved")}
+    agreements.answer(made["approved"], by=world.users["sasac_child"], approval="咸安国资3号")
+    world.objects["agreement"] = made
 
 
 def _build_venues(world: World) -> None:

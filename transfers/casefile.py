@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
+    from enterprises.models import Agreement
     from xianning.models import User
 
 
@@ -151,7 +152,7 @@ def _first_due(case: Transfer, rows: Sequence[TransferStep], clock: Clock) -> Du
     """The deadline that ends first among the open ROWS."""
     if case.state != Transfer.State.OPEN:
         return None
-    found = [clock.due(r, case.authority_id) for r in rows if r.state == TransferStep.State.OPEN]
+    found = [clock.due(r, case) for r in rows if r.state == TransferStep.State.OPEN]
     return min((due for due in found if due), key=lambda due: due.on, default=None)
 
 
@@ -203,10 +204,25 @@ def facts(case: Transfer, shown: str) -> list[Facts]:
     return [_receivers(case), *blocks]
 
 
+def _agreed(agreement: Agreement) -> str:
+    """The special matters of an agreement in one line."""
+    words = []
+    if agreement.receiver:
+        words.append(f"接收社区 {agreement.receiver.full_name}")
+    if agreement.archive_area:
+        words.append(f"档案接收地 {agreement.archive_area.full_name}")
+    if agreement.limit_step:
+        words.append(f"{STEPS[agreement.limit_step].title} {agreement.limit_days} 个工作日")
+    if agreement.special:
+        words.append(agreement.special)
+    return "；".join(words)
+
+
 def _receivers(case: Transfer) -> Facts:
     rows = [
         Fact("移交单位", f"{case.enterprise.transferor}（{case.enterprise.transferor_kind}）"),
         Fact("名单依据（第六条第1项）", editions.basis(case)),
+        *[Fact(f"按{each}约定（第五条）", _agreed(each)) for each in case.enterprise.terms.sources],
         Fact("接收社区", case.community.full_name if case.community else ""),
         *([Fact("移交时的接收社区", case.destination.full_name)] if case.was_moved else []),
         Fact("档案接收地", case.archive_area.full_name if case.archive_area else ""),

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from enterprises.models import Agreement
 from transfers.models.limits import StepLimit
 from xianning import access
 from xianning.workdays import ONE, Calendar
 
 if TYPE_CHECKING:
-    from transfers.models import TransferStep
+    from transfers.models import Transfer, TransferStep
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,15 @@ class Due:
     @property
     def over(self) -> bool:
         return self.left < 0
+
+    @property
+    def source(self) -> str:
+        """Who set the limit: an office, or an agreement (第五条)."""
+        limit = self.limit
+        if limit._state.adding:
+            return f"{limit.basis}：{limit.days} 个工作日"
+        by = f"{limit.authority.name}国资部门 {timezone.localtime(limit.set_at):%Y-%m-%d} 设定"
+        return f"本地规定：{limit.days} 个工作日（{by}）"
 
     @property
     def words(self) -> str:
@@ -52,7 +62,18 @@ class Clock:
             (limit.authority_id, limit.step): limit
             for limit in StepLimit.objects.select_related("authority", "set_by")
         }
-        self.calendar = Calendar.read() if self.limits else Calendar()
+        self.agreed = {
+            (each.enterprise_id, each.limit_step): _limit_of(each)
+            for each in Agreement.objects.with_clauses_on(self.today)
+            .exclude(limit_step="")
+            .select_related("county", "answered_by")
+        }
+        self.calendar = Calendar.read() if self.steps else Calendar()
+
+    @property
+    def steps(self) -> set[str]:
+        """Steps for which a limit holds anywhere."""
+        return {key for _whose, key in (*self.limits, *self.agreed)}
 
     def limit(self, authority: str, step: str) -> StepLimit | None:
         """What holds for the cases of AUTHORITY: its own limit, else that of the level above."""
@@ -61,9 +82,10 @@ class Clock:
                 return found
         return None
 
-    def due(self, row: TransferStep, authority: str) -> Due | None:
-        """When the open ROW of a case of AUTHORITY is due; None without a limit."""
-        limit = self.limit(authority, row.step)
+    def due(self, row: TransferStep, case: Transfer) -> Due | None:
+        """When the open ROW of CASE is due; None without a limit. An agreement goes first (第五条)."""
+        limit = self.agreed.get((case.enterprise_id, row.step))
+        limit = limit or self.limit(case.authority_id, row.step)
         if limit is None or row.opened_at is None:
             return None
         came = timezone.localdate(row.opened_at)
@@ -82,25 +104,33 @@ class Clock:
         return rows.filter(self._beyond(step, None)).exclude(self._beyond(step, 0))
 
     def has_limit(self, step: str) -> bool:
-        return any(key == step for _authority, key in self.limits)
+        return step in self.steps
 
     def _beyond(self, step: str, ahead: int | None) -> Q:
         """Rows due before today, or, with AHEAD None, by the end of the reminder."""
         found = Q(pk__in=[])
         own = {place: limit for (place, key), limit in self.limits.items() if key == step}
+        agreed = {whose: limit for (whose, key), limit in self.agreed.items() if key == step}
+        for whose, limit in agreed.items():
+            found |= Q(transfer__enterprise=whose) & self._late(limit, ahead)
         for place, limit in own.items():
             covered = access.within("transfer__authority_id", [place], deepest=6)
             for below in own:
                 if below != place and access.inside(below, [place]):
                     covered &= ~Q(transfer__authority_id=below)
-            reach = limit.warn if ahead is None else -1
-            late = Q(pk__in=[])
-            for used in range(limit.days + 1):
-                late |= Q(opened_at__lt=self._cutoff(limit.days - used, reach)) & (
-                    Q(used=used) if used < limit.days else Q(used__gte=used)
-                )
-            found |= covered & late
+            if agreed:
+                covered &= ~Q(transfer__enterprise__in=agreed)
+            found |= covered & self._late(limit, ahead)
         return found
+
+    def _late(self, limit: StepLimit, ahead: int | None) -> Q:
+        reach = limit.warn if ahead is None else -1
+        late = Q(pk__in=[])
+        for used in range(limit.days + 1):
+            late |= Q(opened_at__lt=self._cutoff(limit.days - used, reach)) & (
+                Q(used=used) if used < limit.days else Q(used__gte=used)
+            )
+        return late
 
     def _cutoff(self, days: int, reach: int) -> datetime:
         """The first moment that is too young: what came earlier is due REACH days from today."""
@@ -110,6 +140,15 @@ class Clock:
         while self.calendar.add(day, days) > last:
             day -= ONE
         return timezone.make_aware(datetime.combine(day + ONE, time.min))
+
+
+def _limit_of(agreement: Agreement) -> StepLimit:
+    """The deadline that an agreement settles, as a limit that is not stored."""
+    days = agreement.limit_days or 1
+    return StepLimit(
+        authority=agreement.county, step=agreement.limit_step, days=days, warn=min(2, days - 1),
+        basis=f"按{agreement}约定（第五条）", set_by=agreement.answered_by,
+    )  # fmt: skip
 
 
 def spend(row: TransferStep) -> None:

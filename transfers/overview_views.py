@@ -35,7 +35,7 @@ def page(request: HttpRequest) -> HttpResponse:
         "done": overview.share(total["community"], total["filed"]),
         "tiles": overview.tiles(lines), "trend": overview.trend(place, today),
         "ages": overview.ages(place, today), "age_titles": [words for _days, words in overview.AGES],
-        "slow": overview.slow_desks(place, clock), "has_limits": bool(clock.limits),
+        "slow": overview.slow_desks(place, clock), "has_limits": bool(clock.steps),
         "opens": place.level != Area.Level.TOWNSHIP,
     }  # fmt: skip
     return render(request, "transfers/overview.html", context)

@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 def remind(today: date | None = None) -> int:
     """Tell every desk and authority once a day; returns how many notices. Not on days off."""
     clock = Clock(today)
-    if not clock.calendar.is_worked(clock.today) or not clock.limits:
+    if not clock.calendar.is_worked(clock.today) or not clock.steps:
         return 0
     if Sequence.next(f"reminded/{clock.today}") > 1:
         return 0
     late: Counter[tuple[str, Any, Any, str]] = Counter()
     soon: Counter[tuple[str, Any, Any, str]] = Counter()
     above: Counter[tuple[str, str]] = Counter()
-    for key in {key for _authority, key in clock.limits}:
+    for key in clock.steps:
         rows = _open(key)
         _count(clock.overdue(rows, key), late)
         _count(clock.soon(rows, key), soon)

@@ -460,7 +460,8 @@ class RetireeForm(forms.Form):
                 wish or "", ("home_address", "household_address")
             )
             found = (self.directory.locate(data.get(name) or "") for name in order)
-            data["community"] = next((area for area in found if area), None)
+            agreed = self.enterprise.terms.receiver  # 第五条: an agreement may settle another
+            data["community"] = agreed or next((area for area in found if area), None)
             if data["community"] is None:
                 self.warnings.append(
                     (
@@ -470,7 +471,9 @@ class RetireeForm(forms.Form):
                 )
         community = data.get("community")
         if community and not data.get("archive_area") and "archive_area" not in self.errors:
-            data["archive_area"] = self.directory.above(community, Area.Level.COUNTY)
+            # 第五条: an agreement may settle another archive.
+            agreed = self.enterprise.terms.archive_area
+            data["archive_area"] = agreed or self.directory.above(community, Area.Level.COUNTY)
 
     def _check_party(self, data: dict[str, Any]) -> None:
         if data.get("political_status") not in PARTY_MEMBER:

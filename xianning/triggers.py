@@ -30,6 +30,7 @@ NO_OTHER_EDITION = "已发布的名单不能更改或删除。"
 NO_OTHER_NUMBER = "社区联系卡的卡号和持卡人不能更改。"
 NO_NEW_FIGURES = "已定稿的经费测算表不能更改或删除。"
 NO_OTHER_REPORT = "已定稿的统计月报不能更改或删除。"
+NO_OTHER_TERMS = "已签订的协议不能更改或删除；另有约定的，请签补充协议。"
 NO_SECOND_ROLE = "系统、安全、审计管理员和审计人员不得兼任其他职责。"
 
 
@@ -61,6 +62,8 @@ def table_of_triggers() -> list[Trigger]:
         model._meta.db_table for model in (AuditEvent, AuditSeal, AccessLog, Membership, Office)
     )
     cards = apps.get_model("communities", "ContactCard")._meta.db_table
+    agreements = apps.get_model("enterprises", "Agreement")._meta.db_table
+    signed = "OLD.state = 'signed'"
     editions = apps.get_model("enterprises", "Edition")._meta.db_table
     listed = apps.get_model("enterprises", "EditionEntry")._meta.db_table
     published = "OLD.acknowledged_at IS NOT NULL OR " + " OR ".join(
@@ -119,6 +122,8 @@ def table_of_triggers() -> list[Trigger]:
         Trigger("fund_sheet_delete", sheets, "DELETE", NO_NEW_FIGURES),
         Trigger("monthly_report_update", reports, "UPDATE", NO_OTHER_REPORT),
         Trigger("monthly_report_delete", reports, "DELETE", NO_OTHER_REPORT),
+        Trigger("agreement_update", agreements, "UPDATE", NO_OTHER_TERMS, signed),
+        Trigger("agreement_delete", agreements, "DELETE", NO_OTHER_TERMS, signed),
         Trigger("one_role_insert", members, "INSERT", NO_SECOND_ROLE, conflict, lock),
         Trigger("one_role_update", members, "UPDATE", NO_SECOND_ROLE, conflict, lock),
     ]  # fmt: skip

@@ -11,6 +11,7 @@ from django.db import IntegrityError, models, transaction
 from django.db.models import Q
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.functional import cached_property
 from simple_history.models import HistoricalRecords
 
 from xianning import access
@@ -18,6 +19,9 @@ from xianning.models import Notice, Record
 from xianning.roles import ROLES, permissions_on
 
 if TYPE_CHECKING:
+    from datetime import date
+
+    from enterprises.agreements import Terms
     from xianning.models import User
 
 
@@ -320,6 +324,28 @@ class Enterprise(Record):
         if self.confirmed_at is not None:
             self._tell_hr(self._change_in_words(labels, was_removed))
         return labels
+
+    def agree(self, number: str, on: date, *, by: User) -> None:
+        """Its first agreement was signed (第四条); the list names it. The list itself is unchanged."""
+        self._lock()
+        if not self.agreement_number:
+            self.agreement_number, self.agreement_on = number, on
+            self._keep(by, "签订移交协议")
+
+    @property
+    def door(self) -> str:
+        """第四条: by which door it came into scope, in words; nothing before it did."""
+        if self.confirmed_at is None:
+            return ""
+        agreed = self.agreement_on and self.agreement_on <= timezone.localdate(self.confirmed_at)
+        return "已签订移交协议，直接纳入" if agreed else "未签订移交协议，经国资部门确认后纳入"
+
+    @cached_property
+    def terms(self) -> Terms:
+        """What its agreements settle otherwise today (第五条), read once a page or workbook."""
+        from enterprises import agreements  # they stand on this model
+
+        return agreements.terms(self)
 
     @staticmethod
     def tell_hr_of(entries: list[Enterprise]) -> None:
