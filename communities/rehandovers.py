@@ -16,6 +16,7 @@ from django.utils import timezone
 
 from communities import cards, care, events
 from communities.models import Area, ContactCard, LifeEvent, Management, Reception, Rehandover
+from party.life import hand_on
 from transfers import workflow
 from transfers.models import Transfer, TransferStep
 from transfers.refusal import Refused
@@ -151,6 +152,7 @@ def accept(onward: Rehandover, *, by: User, officer: str, officer_phone: str) ->
     _tell(onward.from_community, case, f"{goal.full_name}已接收{case.retiree.name}，由其管理服务。")
     _tell_offices(case, onward)
     if follows:
+        hand_on(case)
         for area, words in ((before, "转出"), (goal, "转入")):
             if area:
                 Notice.objects.create(

@@ -11,6 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
+from party.members import PartyAttendance, PartyMeeting, PartyMember
 from party.organizations import PartyOrganization
 from transfers.refusal import Refused
 from xianning import access
@@ -20,7 +21,10 @@ if TYPE_CHECKING:
     from transfers.models import Transfer
     from xianning.models import User
 
-__all__ = ["LetterReminder", "PartyMove", "PartyOrganization"]
+__all__ = [
+    "LetterReminder", "PartyAttendance", "PartyMeeting", "PartyMember", "PartyMove",
+    "PartyOrganization",
+]  # fmt: skip
 
 VALID_DAYS_USUAL, VALID_DAYS_MOST = 30, 90
 
@@ -63,6 +67,12 @@ class PartyMoveQuerySet(models.QuerySet["PartyMove"]):
             POCKET: pocket,
         }
         return self.filter(stages[stage]) if stage else self
+
+    def to_take_in(self) -> PartyMoveQuerySet:
+        """Accepted here, and the member is in no branch yet."""
+        return self.filter(
+            voided_at=None, accepted_on__isnull=False, taken_on=None, receiver__isnull=False
+        )
 
 
 class PartyMove(Record):
@@ -109,6 +119,7 @@ class PartyMove(Record):
     receipt_number = models.CharField("回执编号", max_length=40, blank=True)
     receipt_on = models.DateField("回执日期", null=True, blank=True)
     receipt_way = models.CharField("回执途径", max_length=4, choices=Way, blank=True)
+    taken_on = models.DateField("纳入支部日期", null=True, blank=True, editable=False)
     remarks = models.CharField("备注", max_length=200, blank=True)
     voided_at = models.DateTimeField("作废时间", null=True, blank=True)
     void_reason = models.CharField("作废原因", max_length=200, blank=True)
@@ -139,6 +150,10 @@ class PartyMove(Record):
                 fields=["expires_on"], name="letter_without_receipt",
                 condition=Q(voided_at=None, receipt_on=None),
             ),
+            models.Index(
+                fields=["receiver", "-id"], name="letter_to_take_in",
+                condition=Q(voided_at=None, accepted_on__isnull=False, taken_on=None),
+            ),
         ]  # fmt: skip
 
     class Privacy:
@@ -150,7 +165,7 @@ class PartyMove(Record):
             "serial", "from_organization", "from_committee", "to_organization", "means",
             "issued_on", "valid_days", "dues_until",
             "dues_standard", "accepted_on", "accepted_by", "receipt_number", "receipt_on",
-            "receipt_way", "remarks", "voided_at", "void_reason", "expires_on",
+            "receipt_way", "remarks", "voided_at", "void_reason", "expires_on", "taken_on",
         }  # fmt: skip
 
     def __str__(self) -> str:
@@ -227,6 +242,8 @@ class PartyMove(Record):
         move = cls.objects.get(transfer=case, voided_at=None)
         if move.receiver_id is None:
             raise Refused("回执来自咸宁市外的接收党组织，不能在本地撤回。")
+        if move.taken_on:
+            raise Refused("党员已纳入支部，不能撤回接收。")
         move.accepted_on = move.receipt_on = None
         move.accepted_by = move.receipt_number = move.receipt_way = ""
         move.save()

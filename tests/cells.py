@@ -243,6 +243,7 @@ def _names_and_ids(world: World) -> dict[str, frozenset[str]]:
         "rehandover": matrix.REHANDOVER_SEES, "care_group": matrix.CARD_DESKS,
         "care_promise": matrix.CARD_DESKS, "venue": matrix.VENUE_SEES,
         "agreement": matrix.AGREEMENT_SEES,
+        "party_member": matrix.MEMBER_SEES, "party_meeting": matrix.MEMBER_SEES,
         "monthly_report": matrix.REPORT_SEES,
         "fund_sheet": matrix.FUND_SHEET_SEES,
         "edition": matrix.EDITION_SEES,

@@ -20,7 +20,7 @@ from archives.record_views import PAPERS as RECORD_PAPERS
 from archives.views import DEEDS, PAPERS_OF_A_BATCH
 from communities.models import CareGroup, FundSheet, LifeEvent, Reception, SavedView, Visit
 from enterprises.models import Agreement, Edition, Venue
-from party.models import PartyMove
+from party.models import PartyMeeting, PartyMember, PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE
 from tests.factories import enterprise_of
@@ -76,6 +76,9 @@ class Things:
     budget: uuid.UUID
     venue: uuid.UUID
     agreement: uuid.UUID
+    member: uuid.UUID
+    meeting: uuid.UUID
+    branch: uuid.UUID
     group: uuid.UUID
     visit: uuid.UUID
     report: uuid.UUID
@@ -149,6 +152,9 @@ class Things:
                 kind="committee", name="中共测试委员会", enterprise=case.enterprise,
                 may_transfer=True,
             ),
+            "member": PartyMember.objects.filter(transfer=case).first(),
+            "meeting": PartyMeeting.objects.first(),
+            "branch": PartyOrganization.objects.filter(area=case.party_area).first(),
             "introduction": PartyMove.objects.filter(transfer=case).first(),
         }  # fmt: skip
         return cls(**{name: row.pk if row else uuid.uuid4() for name, row in found.items()})
@@ -251,6 +257,10 @@ ARGUMENTS: dict[str, list[tuple[str, ...]]] = {
     "archives:loan_give": [("$case",)],
     "archives:loan_back": [("$loan",)],
     "party:organization": [("$committee",)],
+    "party:member_take": [("$introduction",)],
+    "party:member": [("$member",)],
+    "party:meeting_add": [("$branch",), ("$committee",)],
+    "party:meeting": [("$meeting",)],
     "party:letter": [("$introduction",)],
     "party:letter_receipt": [("$introduction",)],
     "party:letter_reissue": [("$introduction",)],
@@ -324,6 +334,9 @@ QUERIES: dict[str, list[str]] = {
     "archives:records": ["state=sent", "overdue=1", "after=$high"],
     "archives:records_batch": ["from=26"],
     "archives:loans": ["state=out", "state=overdue", "after=$high"],
+    "party:members": ["show=waiting", "show=silent", "show=probation", "show=arrears", "show=x",
+                      "after=$high"],
+    "party:meetings": ["after=$high"],
     "party:letters": ["stage=pocket", "after=$high"],
     "party:organizations": ["after=$high"],
     "transfers:accesses": ["after=$high"],

@@ -275,6 +275,8 @@ FUNDS_SEES = {
 # 第九条: the enterprise that hands over, its authority, and the community that is to receive.
 VENUE_READERS = _of("sasac", "hr", "auditor", "enterprise", "street", "community")
 VENUE_SEES = {"own": _of("clerk", "sasac", "hr", "auditor", "street", "community")}
+# Members and meetings of the branches of a street.
+MEMBER_SEES = {"own": _of("party")}
 # 移交协议: the party that applies, the list it stands on, and the county that receives.
 _AGREED = _of("clerk", "sasac", "hr", "auditor", "sasac_child", "hr_child")
 AGREEMENT_SEES = {"applied": _AGREED, "approved": _AGREED}
@@ -607,6 +609,18 @@ ROWS: dict[str, Row] = {
                          {"own_party": frozenset(ACTORS)}, writes=False,
                          sends=payloads.receipt_code),
     # Party organisations: the enterprise keeps its own, the Party office those of its street
+    "party:members": Row("第六条第6项", _of("party")),
+    "party:member_take": Row("第六条第6项", _of("party"), "GET POST", "party_letter",
+                             {k: v for k, v in _seen(PARTY_LETTERS).items() if k != "own_party"},
+                             ready=_of("own_done", "county_done"), sends=payloads.member_take),
+    "party:member": Row("第六条第6项", _of("party"), "GET POST", "party_member", MEMBER_SEES,
+                        sends=payloads.member),
+    "party:meetings": Row("第六条第6项", _of("party")),
+    "party:meeting_add": Row("第六条第6项", _of("party"), "GET POST", "party_organization",
+                             {k: PARTY_SEES[k] for k in ("street", "community_next", "county")},
+                             sends=payloads.meeting),
+    "party:meeting": Row("第六条第6项", _of("party"), "GET POST", "party_meeting", MEMBER_SEES,
+                         sends=payloads.meeting),
     "party:organizations": Row("第六条第6项", _of("party", "enterprise")),
     "party:organization_add": Row("第六条第6项", _of("party", "enterprise"), "GET POST",
                                   sends=payloads.party_organization),

@@ -384,6 +384,20 @@ def care_plan(_world: World, _actor: str, _key: str) -> dict[str, Any]:
     return {"times_ill": "4", "basis": "街道办公会纪要（测试）"}
 
 
+def member_take(world: World, actor: str, _key: str) -> dict[str, Any]:
+    own = "county" if actor == "party_county" else "street"
+    branch = world.get("party_organization", own)
+    return {"branch": str(branch.pk), "since": timezone.localdate()}
+
+
+def member(world: World, _actor: str, _key: str) -> dict[str, Any]:
+    return {"branch": world.id_of("party_organization", "street"), "posts": "党小组长"}
+
+
+def meeting(_world: World, actor: str, key: str) -> dict[str, Any]:
+    return {"kind": "theme", "held_on": timezone.localdate(), "topic": f"{actor}{key}主题党日"}
+
+
 def agreement(world: World, actor: str, _key: str) -> dict[str, Any]:
     user = world.users.get(actor)
     entry = min(access.scope(user).enterprises, default="") if user else ""

@@ -82,6 +82,8 @@ def some_objects() -> dict[str, Any]:
     from communities import care, events, funds, rehandovers
     from communities.models import Area, CareGroup, SavedView
     from enterprises import agreements, editions, venues
+    from party import life
+    from party.models import PartyMeeting
     from party.organizations import PartyOrganization
     from tests.factories import enterprise_of, make_transfer
     from transfers import reports
@@ -97,7 +99,15 @@ def some_objects() -> dict[str, Any]:
     worker = User.objects.get(username="shequ_wannian")
     office = Office.objects.get(users=clerk)
     pile = SignedPile.objects.create(owner=clerk, name="签字.png", token="1")
+    branch = PartyOrganization.objects.get(area=demo.WANNIAN)
+    keeper, today = User.objects.get(username="dangzu"), timezone.localdate()
+    member = life.take(done.party_moves.get(), branch, by=keeper, since=today)
+    meeting = PartyMeeting(branch=branch, kind="lecture", held_on=today, topic="学习党章")
     return {
+        "party/members/": member,
+        "party/members/take/": done.party_moves.get(),
+        "party/meetings/add/": branch,
+        "party/meetings/": life.record(meeting, [member], by=keeper),
         "transfers/": case,
         "archives/catalogues/": case,
         "archives/batches/": file.item.handover,

@@ -160,7 +160,7 @@ def pages_of_the_agreements() -> list[Stop]:
     facts = {"county": Area.objects.get(pk=demo.XIANAN), "party_b": "咸安区人民政府",
              "base_on": timezone.localdate(), "people": 812, "members": 203, "volumes": 810,
              "special": "统筹外费用由企业按原渠道发放；精神残疾人员由企业协助街道社区做好工作。",
-             "archive_area": Area.objects.get(pk=demo.CITY), "limit_step": "verify",
+             "archive_area": Area.objects.get(pk=demo.XIANAN), "limit_step": "verify",
              "limit_days": 15, "clauses_until": timezone.localdate() + timedelta(days=365)}  # fmt: skip
     signed, approved, waits = (
         agreements.apply(enterprise_of("qiye"), facts, by=clerk) for _ in range(3)

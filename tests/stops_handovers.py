@@ -10,8 +10,8 @@ from django.utils import timezone
 from archives import batches, catalogues, records
 from archives.models import FileLoan
 from communities.models import Area
-from party import codes
-from party.models import PartyMove
+from party import codes, life
+from party.models import PartyMeeting, PartyMember, PartyMove
 from party.organizations import PartyOrganization
 from tests import scan_pile, workbooks
 from tests.factories import enterprise_of, make_transfer, staff_of
@@ -74,6 +74,35 @@ def _files(cases: dict[str, Transfer]) -> list[Stop]:
         Stop("shebao", "archives:loan_give", kept),
         Stop("shebao", "archives:loan_give", kept, do=(press("登记"),), status=422),
         Stop("shebao", "archives:loans", do=(press("登记归还"),), also="archives:loan_back"),
+    ]  # fmt: skip
+
+
+def pages_of_the_branches() -> list[Stop]:
+    """One member waits, one is in a branch and has been silent, one meeting was held."""
+    keeper, today = User.objects.get(username="dangzu"), timezone.localdate()
+    cases = [make_transfer(at="done", party_member=True) for _ in range(2)]
+    branch = PartyOrganization.objects.get(area=demo.WANNIAN)
+    waits, taken = (PartyMove.objects.get(transfer=case) for case in cases)
+    member = life.take(taken, branch, by=keeper, since=today)
+    meeting = life.record(
+        PartyMeeting(branch=branch, kind="theme", held_on=today, topic="重温入党誓词"), [member],
+        by=keeper,
+    )  # fmt: skip
+    PartyMember.objects.filter(pk=member.pk).update(active_on=today - timedelta(days=200))
+    told = answer({"类别": "党课", "主题": "学习条例"})
+    return [
+        Stop("dangzu", "party:members"),
+        Stop("dangzu", "party:members", query="?show=waiting"),
+        Stop("dangzu", "party:members", query="?show=silent"),
+        Stop("dangzu", "party:member_take", (waits.pk,)),
+        Stop("dangzu", "party:member_take", (waits.pk,), do=(press("纳入"),), status=422),
+        Stop("dangzu", "party:member", (member.pk,)),
+        Stop("dangzu", "party:member", (member.pk,), status=422,
+             do=(answer({"转出原因": "迁居"}), press("保存"))),
+        Stop("dangzu", "party:meetings"),
+        Stop("dangzu", "party:meeting_add", (branch.pk,), do=(press("保存"),), status=422),
+        Stop("dangzu", "party:meeting_add", (branch.pk,), do=(told, press("保存"))),
+        Stop("dangzu", "party:meeting", (meeting.pk,)),
     ]  # fmt: skip
 
 

@@ -210,6 +210,8 @@ def test_each_page_offers_what_its_reader_may_do_now(
         return [button for button in buttons if button in page]
 
     assert offered(county.username) == ["登记批复"]
+    for who, told in ((county.username, True), ("gzw", False)):
+        assert ("批复移交协议" in sign_in(who).get(reverse("home")).content.decode()) is told
     assert offered("qiye") == ["撤回申请"]
     assert offered("gzw") == offered("shenji") == []
     agreements.answer(made, by=county, approval="3号")

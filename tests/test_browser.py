@@ -47,7 +47,7 @@ from tests.stops_community import (
     pages_of_the_rehandovers,
     pages_of_the_venues,
 )
-from tests.stops_handovers import pages_of_the_handovers
+from tests.stops_handovers import pages_of_the_branches, pages_of_the_handovers
 from tests.workbooks import FIRST_ROW, WUHAN50, as_shown, made_up_people, make_workbook, table
 from transfers import notice, workflow
 from transfers.models import ImportBatch, Retiree, RightsRequest, StepEvent, Transfer
@@ -687,6 +687,7 @@ def test_every_page_passes_axe_and_fits_a_phone(visit: Visit, cases: dict[str, T
         *pages_of_the_ledger(),
         *pages_of_the_care(),
         *pages_of_the_agreements(),
+        *pages_of_the_branches(),
         *pages_of_the_venues(),
         *pages_of_the_cards(),
         *pages_of_the_editions(),

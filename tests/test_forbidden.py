@@ -291,6 +291,7 @@ BULK_WRITERS = {
     " deletion is in the history of CATALOGUEENTRY",
     "archives/batches.py take_out": "PERSONNELFILE, one row: what is packed and never left",
     "archives/records.py take_out": "RECORDSENTRY, one row: a line that never left",
+    "party/life.py record": "PARTYATTENDANCE, one row: the deletion is in its history",
     "communities/care.py replan": "RECEPTION: the day of the next visit, which follows from groups,"
     " visits and plans; these have their histories",
     "communities/care.py visit": "RECEPTION: the day of the last visit, whose own row has its history",

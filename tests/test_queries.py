@@ -33,6 +33,7 @@ LISTS = {
     "enterprises": ("enterprises:list", [], "gzw", "verify"),
     "roster of cases": ("roster", ["transfers"], "shenji", "verify"),
     "ledger": ("roster", ["ledger"], "shequ", "done"),
+    "members to take in": ("party:members?show=waiting", [], "dangzu", "done"),
     "agreements": ("enterprises:agreements", [], "gzw", "verify"),
     "venues": ("enterprises:venues", [], "gzw", "verify"),
     "care": ("communities:care", [], "shequ", "done"),

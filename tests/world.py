@@ -22,7 +22,8 @@ from communities.ledger import Wish
 from communities.models import Area, Reception, SavedView
 from enterprises import agreements, editions, venues
 from enterprises.models import Enterprise
-from party.models import PartyMove
+from party import life
+from party.models import PartyMeeting, PartyMove
 from party.organizations import PartyOrganization
 from tests.conftest import BY_ROLE, load_world
 from tests.factories import values_for
@@ -220,6 +221,7 @@ def build(world: World) -> None:
     _build_ledger(world)
     _build_letters(world)
     _build_party(world)
+    _build_members(world)
     _build_work(world)
     _build_offices(world)
     _build_rights(world)
@@ -527,6 +529,18 @@ def _build_party(world: World) -> None:
             ("community_next", {"area_id": demo.WANNIAN}), ("county", {"area_id": demo.PUQI}),
         )
     }  # fmt: skip
+
+
+def _build_members(world: World) -> None:
+    """第六条第6项: one member is in the branch of his street, which met once."""
+    party, branch = world.users["party"], world.objects["party_organization"]["street"]
+    today = timezone.localdate()
+    member = life.take(world.get("party_letter", "own_done"), branch, by=party, since=today)
+    meeting = PartyMeeting(branch=branch, kind="lecture", held_on=today, topic="学习党章")
+    world.objects["party_member"] = {"own": member}
+    # He is handed on afterwards, so that he waits for a branch again.
+    world.objects["party_meeting"] = {"own": life.record(meeting, [member], by=party)}
+    life.hand_on(member.transfer)
 
 
 def checked_batch(enterprise: Enterprise, by: User) -> ImportBatch:

@@ -229,6 +229,7 @@ _noticed = Rule(_CASES | ADMINISTRATORS)
 _files = _roles("enterprise", "insurance", "sasac", "auditor")
 _records = _roles("enterprise", "archives_office", "sasac", "auditor")
 _party = _roles("party", "enterprise")
+_branches = _roles("party")
 _listers = _roles("sasac", "hr", "auditor")
 _venues = _roles("sasac", "hr", "auditor", "enterprise", "street", "community")
 _planners = _roles("sasac", "hr", "street", "auditor")
@@ -380,6 +381,12 @@ REGISTRY: dict[str, Rule] = {
     "party:letter_receipt": _party,
     "party:letter_reissue": _roles("enterprise"),
     "party:receipt": _anybody,
+    "party:members": _branches,
+    "party:member_take": _branches,
+    "party:member": _branches,
+    "party:meetings": _branches,
+    "party:meeting_add": _branches,
+    "party:meeting": _branches,
     "party:organizations": _party,
     "party:organization_add": _party,
     "party:organization": _party,

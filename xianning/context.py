@@ -48,6 +48,7 @@ _NAV = (
     ("经费测算", "communities:funds"),
     ("办理期限", "transfers:limits"),
     ("介绍信", "party:letters"),
+    ("支部党员", "party:members"),
     ("党组织", "party:organizations"),
     ("名册", "rosters"),
     ("导出", "exports"),
@@ -121,6 +122,8 @@ def _entry_of(name: str) -> str:
         return "communities:events"
     if name.startswith("communities:event_list"):
         return "communities:event_lists"
+    if name.startswith(("party:member", "party:meeting")):
+        return "party:members"
     for entry in (
         "communities:ledger",
         "communities:events",

@@ -17,7 +17,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from communities.ledger_filters import certified
 from communities.models import EventReceipt, LifeEvent, Reception, Rehandover
-from enterprises.models import Edition, Enterprise
+from enterprises.models import Agreement, Edition, Enterprise
+from party.models import PartyMember, PartyMove
 from transfers import workflow
 from transfers.deadlines import Clock
 from transfers.models import Transfer
@@ -72,6 +73,7 @@ def home(request: HttpRequest) -> HttpResponse:
                 *_certify_cards(user_of(request)),
                 *_event_cards(user_of(request)),
                 *_rehandover_cards(user_of(request)),
+                *_party_cards(user_of(request)),
                 *_approval_cards(user_of(request)),
             ],
             "newest": Notice.objects.visible_to(user_of(request)).unread()[:5],
@@ -90,6 +92,9 @@ def _enterprise_cards(user: Any) -> list[Card]:
         if (count := capped(rows)) != "0":
             url = f"{reverse('enterprises:list')}?state={state}"
             cards.append(Card(1, title, "第六条第1项", count, None, url))
+    if (count := capped(Agreement.objects.waiting_for(user))) != "0":
+        url = f"{reverse('enterprises:agreements')}?state=applied"
+        cards.append(Card(1, "批复移交协议", "第四条", count, None, url))
     if (count := capped(Edition.objects.waiting_for(user))) != "0":
         url = reverse("enterprises:editions")
         cards.append(Card(1, "签收名单版次", "第六条第1项", count, None, url))
@@ -153,6 +158,21 @@ def _rehandover_cards(user: Any) -> list[Card]:
         return []
     url = f"{reverse('communities:rehandovers')}?state=open&way=in"
     return [Card(5, "接收转交人员", "第十条", capped(rows), oldest, url)]
+
+
+def _party_cards(user: Any) -> list[Card]:
+    """Members who are in no branch yet, or take part in nothing."""
+    if "party" not in access.scope(user).roles:
+        return []
+    cards, today = [], timezone.localdate()
+    for title, rows, show in (
+        ("纳入支部", PartyMove.objects.visible_to(user).to_take_in(), "waiting"),
+        ("六个月未参加组织生活", PartyMember.objects.visible_to(user).silent(today), "silent"),
+    ):
+        if (count := capped(rows)) != "0":
+            url = f"{reverse('party:members')}?show={show}"
+            cards.append(Card(6, title, "第六条第6项", count, None, url))
+    return cards
 
 
 def _approval_cards(user: Any) -> list[Card]:

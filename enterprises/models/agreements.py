@@ -34,6 +34,11 @@ class AgreementQuerySet(models.QuerySet["Agreement"]):
             | access.within("county_id", held, deepest=6)
         )
 
+    def waiting_for(self, user: User) -> AgreementQuerySet:
+        """Applied for, to be answered by a SASAC office of mine."""
+        held = access.scope(user).areas.get("sasac", frozenset())
+        return self.filter(county_id__in=held, state=Agreement.State.APPLIED)
+
     def with_clauses_on(self, day: date) -> AgreementQuerySet:
         """Signed ones whose clauses on special matters hold on DAY, the oldest first."""
         return self.filter(
