@@ -30,6 +30,12 @@ def months_before(day: date, months: int) -> date:
     return date(month // 12, month % 12 + 1, min(day.day, 28))
 
 
+def died() -> Exists:
+    """Whether the death of the person of a row's `transfer` is reported, and stands."""
+    events = apps.get_model("communities", "LifeEvent").objects
+    return Exists(events.filter(transfer=OuterRef("transfer"), kind="died", corrected_at=None))
+
+
 class PartyMemberQuerySet(models.QuerySet["PartyMember"]):
     def visible_to(self, user: User) -> PartyMemberQuerySet:
         """Those in the branches that my Party office keeps."""
@@ -37,9 +43,7 @@ class PartyMemberQuerySet(models.QuerySet["PartyMember"]):
 
     def current(self) -> PartyMemberQuerySet:
         """Without those who left, and without the dead."""
-        events = apps.get_model("communities", "LifeEvent").objects
-        died = events.filter(transfer=OuterRef("transfer"), kind="died", corrected_at=None)
-        return self.filter(~Exists(died), left_on=None)
+        return self.filter(~died(), left_on=None)
 
     def silent(self, today: date) -> PartyMemberQuerySet:
         """Who has taken part in nothing for six months."""

@@ -11,7 +11,7 @@ from django.db.models import Q
 from django.utils import timezone
 from simple_history.models import HistoricalRecords
 
-from party.members import PartyAttendance, PartyMeeting, PartyMember
+from party.members import PartyAttendance, PartyMeeting, PartyMember, died
 from party.organizations import PartyOrganization
 from transfers.refusal import Refused
 from xianning import access
@@ -69,10 +69,11 @@ class PartyMoveQuerySet(models.QuerySet["PartyMove"]):
         return self.filter(stages[stage]) if stage else self
 
     def to_take_in(self) -> PartyMoveQuerySet:
-        """Accepted here, and the member is in no branch yet."""
+        """Accepted here, and the member is in no branch yet; not the dead."""
         return self.filter(
-            voided_at=None, accepted_on__isnull=False, taken_on=None, receiver__isnull=False
-        )
+            ~died(), voided_at=None, accepted_on__isnull=False, taken_on=None,
+            receiver__isnull=False,
+        )  # fmt: skip
 
 
 class PartyMove(Record):

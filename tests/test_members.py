@@ -126,6 +126,9 @@ def test_the_dead_and_those_who_left_are_on_no_list() -> None:
     PartyMember.objects.update(active_on=TODAY() - timedelta(days=300))
     event = events.report(case, by=user("shequ"), kind="died", happened_on=TODAY())
     assert not PartyMember.objects.current().exists()
+    other = make_transfer(at="done", party_member=True)
+    events.report(other, by=user("shequ"), kind="died", happened_on=TODAY())
+    assert not PartyMove.objects.to_take_in().exists()
     events.correct(event, by=user("shequ"), why="报错了人")
     assert list(PartyMember.objects.silent(TODAY())) == [member]
     facts = {"branch": branch(), "left_on": TODAY(), "left_why": "出国定居"}
