@@ -20,6 +20,7 @@ from transfers.refusal import Refused
 from xianning import access, audit
 from xianning.access import user_of
 from xianning.downloads import XLSX, download
+from xianning.fields import WorkbookField
 from xianning.models import AccessLog
 from xianning.sandbox import Rejected, SandboxError
 
@@ -83,8 +84,8 @@ def catalogue_paper(request: HttpRequest, pk: UUID) -> HttpResponse:
 class UploadForm(forms.Form):
     """Catalogues of many people as one workbook."""
 
-    file = forms.FileField(
-        label="档案目录工作簿", widget=forms.FileInput(attrs={"accept": ".xlsx"}),
+    file = WorkbookField(
+        label="档案目录工作簿",
         help_text="只接受 .xlsx；每行一份材料；同一人的原目录由工作簿中的代替",
     )  # fmt: skip
 

@@ -24,6 +24,7 @@ from transfers.refusal import Refused
 from xianning import access, audit
 from xianning.access import user_of
 from xianning.downloads import XLSX, download
+from xianning.fields import WorkbookField
 from xianning.models import AccessLog
 from xianning.pages import keyset
 from xianning.sandbox import Rejected, SandboxError
@@ -39,8 +40,8 @@ State = Handover.State
 class UploadForm(forms.Form):
     """A whole list as one workbook."""
 
-    file = forms.FileField(
-        label="交接清单工作簿", widget=forms.FileInput(attrs={"accept": ".xlsx"}),
+    file = WorkbookField(
+        label="交接清单工作簿",
         help_text="只接受 .xlsx；每行一卷（盒、件）；原有的清单由工作簿中的代替",
     )  # fmt: skip
 

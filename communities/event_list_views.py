@@ -15,6 +15,7 @@ from communities.models import LifeEvent
 from xianning import audit
 from xianning.access import user_of
 from xianning.downloads import XLSX, download
+from xianning.fields import WorkbookField
 from xianning.sandbox import Rejected, SandboxError
 
 if TYPE_CHECKING:
@@ -31,8 +32,8 @@ class ListForm(forms.Form):
         choices=[("", "请选择"), *((k.value, LifeEvent.Kind(k).label) for k in event_lists.KINDS)],
         help_text="一份工作簿只报一种事项；“日期”列依次填写认证到期、重复领取起始或死亡日期",
     )
-    file = forms.FileField(
-        label="比对名单工作簿", widget=forms.FileInput(attrs={"accept": ".xlsx"}),
+    file = WorkbookField(
+        label="比对名单工作簿",
         help_text=f"只接受 .xlsx，最多 {event_lists.MOST_ROWS} 行；先比对，确认后才报告",
     )  # fmt: skip
 

@@ -6,7 +6,6 @@ token: of people whom no ledger knows nothing is kept, their rows go back to the
 
 from __future__ import annotations
 
-import io
 import json
 import zlib
 from base64 import urlsafe_b64decode, urlsafe_b64encode
@@ -16,14 +15,11 @@ from typing import TYPE_CHECKING
 
 from django.db import transaction
 from django.utils import timezone
-from openpyxl import Workbook
-from openpyxl.styles import Font
-from openpyxl.utils import get_column_letter
 
 from communities import events
 from communities.models import LifeEvent, Reception
 from transfers.refusal import Refused
-from xianning import access, audit, sealing, standards, tables, workbook
+from xianning import access, audit, sealing, standards, tables
 from xianning.models import Notice, Office
 from xianning.privacy import blind_indexes
 from xianning.roles import ROLES
@@ -273,23 +269,8 @@ def template() -> bytes:
 
 def given_back(found: Found) -> bytes:
     """The rows that made no report, each with its reason; mended, it may be uploaded as it is."""
-    book = Workbook()
-    sheet = book.active
-    assert sheet is not None
-    sheet.title = "未形成报告"
     lines = [[*HEADINGS, "原行号", "原因"]]
     for line in found.rest:
         texts = [line.texts.get(name, "") for name in HEADINGS]
         lines.append([*texts, str(line.number), line.why])
-    for row, words in enumerate(lines, start=1):
-        for column, text in enumerate(words, start=1):
-            cell = sheet.cell(row, column)
-            workbook.write_text(cell, text)
-            cell.number_format = "@"
-            cell.font = Font(bold=row == 1)
-    for column, width in enumerate((22, 12, 14, 14, 12, 30, 10, 50), start=1):
-        sheet.column_dimensions[get_column_letter(column)].width = width
-    sheet.freeze_panes = "A2"
-    out = io.BytesIO()
-    book.save(out)
-    return out.getvalue()
+    return tables.written("未形成报告", lines, (22, 12, 14, 14, 12, 30, 10, 50))

@@ -74,8 +74,12 @@ class AgreementForm(forms.Form):
         help_text="过此日恢复按办法和本地规定办理；不填为长期",
     )
 
-    def __init__(self, *args: Any, by: User, **kwargs: Any) -> None:
+    def __init__(
+        self, *args: Any, by: User, entry: Enterprise | None = None, **kwargs: Any
+    ) -> None:
+        """ENTRY is the enterprise of an application that is changed: it stays."""
         super().__init__(*args, **kwargs)
+        self.entry = entry
         mine = access.scope(by).enterprises
         enterprise: Any = self.fields["enterprise"]
         enterprise.queryset = Enterprise.objects.filter(pk__in=mine, removed_on=None).order_by(
@@ -86,6 +90,8 @@ class AgreementForm(forms.Form):
         county.queryset = areas.filter(level=Area.Level.COUNTY)
         archive: Any = self.fields["archive_area"]
         archive.queryset = areas
+        if entry:
+            del self.fields["enterprise"]
         main: Any = self.fields["main"]
         main.queryset = Agreement.objects.filter(
             enterprise__in=mine, state=State.SIGNED, main=None
@@ -112,11 +118,14 @@ class AgreementForm(forms.Form):
         if bool(data.get("limit_step")) != bool(data.get("limit_days")):
             name = "limit_days" if data.get("limit_step") else "limit_step"
             self.add_error(name, "步骤和工作日数须同时填写。")
-        main, county = data.get("main"), data.get("county")
-        if main and county and (main.county_id, main.enterprise_id) != (
-            county.pk, getattr(data.get("enterprise"), "pk", main.enterprise_id),
-        ):  # fmt: skip
-            self.add_error("main", "补充协议须与原协议的企业和接收县（市、区）相同。")
+        main, county, entry = (
+            data.get("main"),
+            data.get("county"),
+            data.get("enterprise", self.entry),
+        )
+        reason = agreements.why_not_supplement(main, entry, county) if entry and county else None
+        if reason:
+            self.add_error("main", reason)
         until, base = data.get("clauses_until"), data.get("base_on")
         if until and base and until < base:
             self.add_error("clauses_until", "有效至的日期不能早于移交基准日。")
@@ -220,9 +229,9 @@ def agreement_edit(request: HttpRequest, pk: UUID) -> HttpResponse:
 def _form(request: HttpRequest, found: Agreement | None) -> HttpResponse:
     user = user_of(request)
     initial = {name: getattr(found, name) for name in AgreementForm.base_fields} if found else {}
-    form = AgreementForm(request.POST or None, by=user, initial=initial)
-    if found:
-        del form.fields["enterprise"]
+    form = AgreementForm(
+        request.POST or None, by=user, entry=found.enterprise if found else None, initial=initial
+    )
     if request.method == "POST" and form.is_valid():
         try:
             if found:
@@ -244,39 +253,41 @@ def _form(request: HttpRequest, found: Agreement | None) -> HttpResponse:
 def agreement_withdraw(request: HttpRequest, pk: UUID) -> HttpResponse:
     """It is not signed after all."""
     form = WithdrawForm(request.POST)
-    return _act(request, pk, form, "withdraw_form", agreements.withdraw)
+    return _act(request, _fetch(request, pk), form, "withdraw_form", agreements.withdraw)
 
 
 @require_POST
 def agreement_answer(request: HttpRequest, pk: UUID) -> HttpResponse:
     """My county approves it, or returns it."""
-    _refuse_strangers(request, pk)
-    return _act(request, pk, AnswerForm(request.POST), "answer_form", agreements.answer)
+    found, form = _of_my_county(request, pk), AnswerForm(request.POST)
+    return _act(request, found, form, "answer_form", agreements.answer)
 
 
 @require_POST
 def agreement_sign(request: HttpRequest, pk: UUID) -> HttpResponse:
     """It was signed."""
-    _refuse_strangers(request, pk)
-    return _act(request, pk, SignForm(request.POST), "sign_form", agreements.sign)
+    found, form = _of_my_county(request, pk), SignForm(request.POST)
+    return _act(request, found, form, "sign_form", agreements.sign)
 
 
-def _refuse_strangers(request: HttpRequest, pk: UUID) -> None:
-    """Who lists the enterprise reads its agreements; the county that receives acts on them."""
-    county = _fetch(request, pk).county
-    if not access.scope(user_of(request)).may_act("sasac", area=county.pk):
-        raise PermissionDenied(f"由{county.name}国资部门办理（第四条）。")
+def _of_my_county(request: HttpRequest, pk: UUID) -> Agreement:
+    found = _fetch(request, pk)
+    if not agreements.is_county(found, user_of(request)):
+        raise PermissionDenied(f"由{found.county.name}国资部门办理（第四条）。")
+    return found
 
 
-def _act(request: HttpRequest, pk: UUID, form: forms.Form, name: str, deed: Any) -> HttpResponse:
-    found, typed = _fetch(request, pk), {name: form, "form": form}
+def _act(
+    request: HttpRequest, found: Agreement, form: forms.Form, name: str, deed: Any
+) -> HttpResponse:
+    typed = {name: form, "form": form}
     if not form.is_valid():
         return _page(request, found, 422, **typed)
     try:
         deed(found, by=user_of(request), **form.cleaned_data)
     except Refused as reason:
         form.add_error(None, str(reason))
-        return _page(request, _fetch(request, pk), 422, **typed)
-    now = _fetch(request, pk)
+        return _page(request, _fetch(request, found.pk), 422, **typed)
+    now = _fetch(request, found.pk)
     messages.success(request, f"{now}：{now.get_state_display()}。")
     return redirect(now)

@@ -53,7 +53,7 @@ def why_not_withdraw(agreement: Agreement, user: User) -> str | None:
 
 def why_not_answer(agreement: Agreement, user: User) -> str | None:
     """Why USER can neither approve nor return it."""
-    if not _is_county(agreement, user):
+    if not is_county(agreement, user):
         return f"由{agreement.county.name}国资部门批复（第四条）。"
     if agreement.state != State.APPLIED:
         return f"此协议{agreement.get_state_display()}，不能重复批复。"
@@ -62,14 +62,22 @@ def why_not_answer(agreement: Agreement, user: User) -> str | None:
 
 def why_not_sign(agreement: Agreement, user: User) -> str | None:
     """Why USER cannot record that it was signed."""
-    if not _is_county(agreement, user):
+    if not is_county(agreement, user):
         return f"由{agreement.county.name}国资部门登记签订（第四条）。"
     if agreement.state != State.APPROVED:
         return f"此协议{agreement.get_state_display()}，不能登记签订。"
     return None
 
 
-def _is_county(agreement: Agreement, user: User) -> bool:
+def why_not_supplement(main: Agreement | None, entry: Enterprise, county: Area) -> str | None:
+    """Why an agreement of ENTRY with COUNTY cannot supplement MAIN, if it says it does."""
+    if main and (main.enterprise_id, main.county_id) != (entry.pk, county.pk):
+        return "补充协议须与原协议的企业和接收县（市、区）相同。"
+    return None
+
+
+def is_county(agreement: Agreement, user: User) -> bool:
+    """Whether USER acts for the county that receives; who only lists the enterprise reads."""
     return access.scope(user).may_act("sasac", area=agreement.county_id)
 
 
@@ -79,7 +87,8 @@ def _is_county(agreement: Agreement, user: User) -> bool:
 @transaction.atomic
 def apply(entry: Enterprise, facts: dict[str, Any], *, by: User) -> Agreement:
     """Ask the county for an agreement, or for a supplement to one. Raises Refused."""
-    if reason := why_not_apply(entry, by):
+    reason = why_not_apply(entry, by)
+    if reason := reason or why_not_supplement(facts.get("main"), entry, facts["county"]):
         raise Refused(reason)
     made = Agreement.objects.create(
         enterprise=entry, party_a=entry.transferor, applied_by=by, **facts
@@ -97,6 +106,9 @@ def change(agreement: Agreement, facts: dict[str, Any], *, by: User) -> None:
         raise Refused(reason)
     for name, value in facts.items():
         setattr(agreement, name, value)
+    entry, county = agreement.enterprise, agreement.county
+    if reason := why_not_supplement(agreement.main, entry, county):
+        raise Refused(reason)
     agreement.party_a = agreement.enterprise.transferor
     agreement.state, agreement.note = State.APPLIED, ""
     agreement.answered_by = agreement.answered_at = None

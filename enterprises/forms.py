@@ -11,7 +11,7 @@ from django.utils import timezone
 from communities.models import Area
 from enterprises.models import Enterprise
 from xianning import access, standards
-from xianning.fields import DayField, StandardField, WordField, body_name
+from xianning.fields import DayField, StandardField, WordField, WorkbookField, body_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -321,9 +321,8 @@ class ChangeForm(EnterpriseForm):
 class UploadForm(forms.Form):
     """The 名单 as a workbook."""
 
-    file = forms.FileField(
+    file = WorkbookField(
         label="名单工作簿", help_text="只接受 .xlsx，最多 5000 行；先检查，确认后才写入",
-        widget=forms.FileInput(attrs={"accept": ".xlsx"}),
     )  # fmt: skip
 
 

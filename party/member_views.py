@@ -33,7 +33,6 @@ SHOWS = [
     ("probation", "预备党员"),
     ("arrears", "党费未交至上月"),
 ]
-MOST = 400  # members ticked on one page
 
 
 class TakeForm(forms.Form):
@@ -82,6 +81,12 @@ class MemberForm(forms.Form):
         branch: Any = self.fields["branch"]
         branch.queryset = _branches(by)
 
+    def clean_full_on(self) -> date | None:
+        return not_in_future(self.cleaned_data["full_on"], "转正日期")
+
+    def clean_left_on(self) -> date | None:
+        return not_in_future(self.cleaned_data["left_on"], "转出日期")
+
     def clean(self) -> dict[str, Any]:
         data = super().clean() or {}
         base = data.pop("base", None)
@@ -89,12 +94,6 @@ class MemberForm(forms.Form):
             data["dues_standard"] = life.dues(base)
         if bool(data.get("left_on")) != bool(data.get("left_why")):
             self.add_error("left_why", "转出日期和转出原因须同时填写。")
-        for name, label in (("full_on", "转正日期"), ("left_on", "转出日期")):
-            if name in data:
-                try:
-                    not_in_future(data[name], label)
-                except forms.ValidationError as reason:
-                    self.add_error(name, reason)
         return data
 
 
@@ -127,7 +126,7 @@ def members(request: HttpRequest) -> HttpResponse:
     user, show = user_of(request), request.GET.get("show", "")
     if show not in {"", *dict(SHOWS)}:
         raise Http404
-    context: dict[str, Any] = {"show": show, "shows": SHOWS, "branches": _branches(user)[:100]}
+    context: dict[str, Any] = {"show": show, "shows": SHOWS}
     if show == "waiting":
         waiting = PartyMove.objects.visible_to(user).to_take_in()
         rows: Any = waiting.select_related("transfer__retiree", "receiver")

@@ -16,18 +16,13 @@ from simple_history.models import HistoricalRecords
 from party.organizations import PartyOrganization
 from xianning.models import Record
 from xianning.privacy import EncryptedTextField
+from xianning.standards import months_before
 
 if TYPE_CHECKING:
     from xianning.models import User
 
 SILENT_MONTHS = 6  # 条例第三十一条第六项: six months without taking part, without a reason
 PROBATIONARY = "02"  # GB/T 4762
-
-
-def months_before(day: date, months: int) -> date:
-    """The day so many MONTHS before DAY; the 28th at the latest, so that each month has it."""
-    month = day.year * 12 + day.month - 1 - months
-    return date(month // 12, month % 12 + 1, min(day.day, 28))
 
 
 def died() -> Exists:
@@ -55,7 +50,7 @@ class PartyMemberQuerySet(models.QuerySet["PartyMember"]):
 
     def in_arrears(self, today: date) -> PartyMemberQuerySet:
         """Whose dues are not paid up to the month before this one."""
-        return self.current().filter(dues_until__lt=months_before(today, 1).replace(day=1))
+        return self.current().filter(dues_until__lt=months_before(today).replace(day=1))
 
 
 class PartyMember(Record):
@@ -124,8 +119,7 @@ class PartyMember(Record):
         person = self.transfer.retiree
         if person.political_status != PROBATIONARY or self.full_on or not person.party_joined_on:
             return None
-        joined = person.party_joined_on
-        return joined.replace(year=joined.year + 1, day=min(joined.day, 28))
+        return months_before(person.party_joined_on, -12)
 
     @property
     def is_silent(self) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calendar import monthrange
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +13,7 @@ from simple_history.models import HistoricalRecords
 from party.members import PartyAttendance, PartyMeeting, PartyMember, died
 from party.organizations import PartyOrganization
 from transfers.refusal import Refused
-from xianning import access
+from xianning import access, standards
 from xianning.models import Record, Sequence
 
 if TYPE_CHECKING:
@@ -42,12 +41,6 @@ class Stage(models.TextChoices):
 POCKET = "pocket"  # 口袋党员: the receipt never came
 
 
-def month_before(day: date) -> date:
-    """The day one month before DAY; the last of that month when it has no such day."""
-    year, month = (day.year, day.month - 1) if day.month > 1 else (day.year - 1, 12)
-    return date(year, month, min(day.day, monthrange(year, month)[1]))
-
-
 class PartyMoveQuerySet(models.QuerySet["PartyMove"]):
     def visible_to(self, user: User) -> PartyMoveQuerySet:
         return self.filter(access.cases(user, "transfer__"))
@@ -57,7 +50,9 @@ class PartyMoveQuerySet(models.QuerySet["PartyMove"]):
         today = timezone.localdate()
         sent = Q(voided_at=None, accepted_on=None)
         taken = Q(voided_at=None, accepted_on__isnull=False, receipt_on=None)
-        pocket = sent & Q(expires_on__lt=today) | taken & Q(accepted_on__lt=month_before(today))
+        pocket = sent & Q(expires_on__lt=today) | taken & Q(
+            accepted_on__lt=standards.months_before(today)
+        )
         stages = {
             Stage.ISSUED: sent & Q(expires_on__gte=today),
             Stage.EXPIRED: sent & Q(expires_on__lt=today),

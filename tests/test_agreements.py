@@ -93,6 +93,12 @@ def test_from_application_to_signature_each_party_hears_of_the_other(county: Use
     # A supplement has its own way and does not take the place of the first on the list.
     more = signed(county, "咸安协2026-1补", main=made)
     assert list(made.supplements.all()) == [more]
+    chibi = Area.objects.get(pk=demo.CHIBI)
+    with pytest.raises(Refused, match="补充协议须与原协议"):
+        applied(main=made, county=chibi)
+    again = applied(main=made)
+    with pytest.raises(Refused, match="补充协议须与原协议"):
+        agreements.change(again, {"county": chibi}, by=user("qiye"))
     assert enterprise_of("qiye").agreement_number == "咸安协2026-1"
 
 

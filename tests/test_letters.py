@@ -18,12 +18,12 @@ from django.utils import timezone
 from party import codes, letters
 from party.documents import introduction_letter
 from party.forms import OutsideReceiptForm, ReceiptForm
-from party.models import POCKET, LetterReminder, PartyMove, Stage, month_before
+from party.models import POCKET, LetterReminder, PartyMove, Stage
 from tests.factories import make_transfer
 from transfers import workflow
 from transfers.models import Transfer, TransferStep
 from transfers.refusal import Refused
-from xianning import pdf, walk
+from xianning import pdf, standards, walk
 from xianning.models import Notice, User
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def test_where_a_letter_stands_is_told_by_its_dates(
     [("2026-03-31", "2026-02-28"), ("2024-03-30", "2024-02-29"), ("2026-01-15", "2025-12-15")],
 )
 def test_a_month_before(day: str, before: str) -> None:
-    assert month_before(date.fromisoformat(day)) == date.fromisoformat(before)
+    assert standards.months_before(date.fromisoformat(day)) == date.fromisoformat(before)
 
 
 # --- expiry and issuing again -------------------------------------------------------------------

@@ -14,12 +14,12 @@ from django.utils import timezone
 from communities import events, rehandovers
 from communities.models import Area, Rehandover
 from party import life
-from party.members import months_before
 from party.models import PartyMeeting, PartyMember, PartyMove, PartyOrganization
 from tests.factories import make_transfer
 from transfers.refusal import Refused
 from xianning import demo
 from xianning.models import AuditEvent, User
+from xianning.standards import months_before
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,6 +216,8 @@ def test_who_is_on_probation_is_watched_until_he_is_a_full_member() -> None:
     person.save()
     member = PartyMember.objects.get()
     assert member.full_due == date(2025, 2, 28)
+    member.transfer.retiree.party_joined_on = date(2024, 5, 31)
+    assert member.full_due == date(2025, 5, 31)
     assert list(PartyMember.objects.probationary()) == [member]
     life.change(member, {"branch": branch(), "full_on": TODAY()}, by=user("dangzu"))
     assert not PartyMember.objects.probationary().exists()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from django.db.models import Q, QuerySet
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from enterprises.models import Agreement
 from transfers.models.limits import StepLimit
@@ -70,7 +71,7 @@ class Clock:
         }
         self.calendar = Calendar.read() if self.steps else Calendar()
 
-    @property
+    @cached_property
     def steps(self) -> set[str]:
         """Steps for which a limit holds anywhere."""
         return {key for _whose, key in (*self.limits, *self.agreed)}

@@ -19,6 +19,7 @@ from transfers.workflow import Refused
 from xianning import access
 from xianning.access import user_of
 from xianning.downloads import XLSX, download
+from xianning.fields import WorkbookField
 from xianning.pages import keyset
 from xianning.sandbox import Rejected
 from xianning.uploads import WORKBOOK_BYTES
@@ -39,9 +40,8 @@ class UploadForm(forms.Form):
     enterprise = forms.ModelChoiceField(
         label="移交单位", queryset=Enterprise.objects.none(), empty_label="请选择"
     )
-    file = forms.FileField(
+    file = WorkbookField(
         label="退休人员工作簿", help_text="只接受 .xlsx，最大 40 MB；先检查，您确认后才写入",
-        widget=forms.FileInput(attrs={"accept": ".xlsx"}),
         error_messages={"required": "请选择要上传的文件。", "empty": "文件是空的（0 字节）。"},
     )  # fmt: skip
 

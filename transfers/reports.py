@@ -27,7 +27,7 @@ from party.models import PartyMove
 from transfers import waterfall
 from transfers.models import PARTY_MEMBER, ImportBatch, MonthlyReport, Transfer
 from transfers.refusal import Refused
-from xianning import access, audit, pdf
+from xianning import access, audit, pdf, standards
 from xianning.workbook import write_text
 
 if TYPE_CHECKING:
@@ -124,12 +124,6 @@ def share(part: int, whole: int) -> str:
 def last_day(month: date) -> date:
     """The last day of the month that begins with MONTH."""
     return month.replace(day=monthrange(month.year, month.month)[1])
-
-
-def month_before(month: date) -> date:
-    return month.replace(year=month.year - 1, month=12) if month.month == 1 else month.replace(
-        month=month.month - 1
-    )  # fmt: skip
 
 
 def figures(area: Area, month: date) -> dict[str, Any]:
@@ -258,7 +252,7 @@ def compared(
 
 def report_before(area: Area, month: date) -> MonthlyReport | None:
     """What was signed for the month before MONTH, in its last revision."""
-    rows = MonthlyReport.objects.filter(area=area, month=month_before(month))
+    rows = MonthlyReport.objects.filter(area=area, month=standards.months_before(month))
     return rows.order_by("-revision").first()
 
 
@@ -343,5 +337,5 @@ def months(count: int = 24) -> Sequence[date]:
     found: list[date] = []
     while month >= FIRST and len(found) < count:
         found.append(month)
-        month = month_before(month)
+        month = standards.months_before(month)
     return found

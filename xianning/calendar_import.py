@@ -10,7 +10,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from xianning import audit, standards, workbook
-from xianning.fields import StandardField
+from xianning.fields import StandardField, WorkbookField
 from xianning.models import CalendarDay
 from xianning.sandbox import Rejected
 
@@ -30,8 +30,8 @@ class CalendarForm(forms.Form):
     notice = StandardField(
         label="通知文号或名称", max_length=80, help_text="例如 国办发明电〔2026〕7号"
     )
-    file = forms.FileField(
-        label="放假安排工作簿", widget=forms.FileInput(attrs={"accept": ".xlsx"}),
+    file = WorkbookField(
+        label="放假安排工作簿",
         help_text="只接受 .xlsx；列名为日期、安排、节日，安排填放假或上班，一行一天，只填一个年度",
     )  # fmt: skip
 

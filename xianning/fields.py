@@ -56,6 +56,13 @@ class StandardField(forms.CharField):
         return found
 
 
+class WorkbookField(forms.FileField):
+    """A workbook to upload; the browser offers .xlsx alone, what it is is looked at on arrival."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(widget=forms.FileInput(attrs={"accept": ".xlsx"}), **kwargs)
+
+
 _BRACKETS = str.maketrans("()", "（）")
 
 

@@ -1,4 +1,4 @@
-"""Workbooks with one kind of row under one line of headings: read, and made empty."""
+"""Workbooks with one kind of row under one line of headings: read, written, and made empty."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import io
 from typing import TYPE_CHECKING
 
 from openpyxl import Workbook
+from openpyxl.styles import Font
+from openpyxl.utils import get_column_letter
 
 from xianning import standards, workbook
 from xianning.sandbox import Rejected
@@ -75,6 +77,26 @@ def template(title: str, headings: Sequence[str], words: Sequence[Sequence[str]]
     for number, line in enumerate(words, start=1):
         for column, word in enumerate(line, start=1):
             workbook.write_text(listed.cell(number, column), word)
+    out = io.BytesIO()
+    book.save(out)
+    return out.getvalue()
+
+
+def written(title: str, lines: Sequence[Sequence[str]], widths: Sequence[int]) -> bytes:
+    """A workbook of LINES as text, the headings first; WIDTHS of its columns in characters."""
+    book = Workbook()
+    sheet = book.active
+    assert sheet is not None
+    sheet.title = title
+    for row, words in enumerate(lines, start=1):
+        for column, text in enumerate(words, start=1):
+            cell = sheet.cell(row, column)
+            workbook.write_text(cell, text)
+            cell.number_format = "@"
+            cell.font = Font(bold=row == 1)
+    for column, width in enumerate(widths, start=1):
+        sheet.column_dimensions[get_column_letter(column)].width = width
+    sheet.freeze_panes = "A2"
     out = io.BytesIO()
     book.save(out)
     return out.getvalue()

@@ -25,7 +25,7 @@ from .codes import (
     SEX_ALIASES,
     lookup,
 )
-from .dates import age_on, parse_date, parse_month
+from .dates import age_on, months_before, parse_date, parse_month
 from .identity import (
     id_birth_date,
     id_sex,
@@ -78,6 +78,7 @@ __all__ = [
     "mask_id",
     "minimum_contribution_months",
     "month_in_capitals",
+    "months_before",
     "old_registration_number",
     "parse_credit_code",
     "parse_date",

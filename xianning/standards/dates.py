@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from calendar import monthrange
 from datetime import date
 
 from .text import DASHES, NotValid, fold
@@ -81,3 +82,13 @@ def age_on(birth: date, day: date) -> int:
     if day < birth:
         raise NotValid("出生日期不能晚于计算年龄的日期。")
     return day.year - birth.year - ((day.month, day.day) < (birth.month, birth.day))
+
+
+def months_before(day: date, months: int = 1) -> date:
+    """The day so many MONTHS before DAY (after it for less than none).
+
+    The last of that month when it has no such day.
+    """
+    number = day.year * 12 + day.month - 1 - months
+    year, month = number // 12, number % 12 + 1
+    return date(year, month, min(day.day, monthrange(year, month)[1]))

@@ -325,8 +325,8 @@ class Command(BaseCommand):
         if MonthlyReport.objects.exists():
             return
         city = Area.objects.get(pk=demo.CITY)
-        month = reports.month_before(timezone.localdate().replace(day=1))
-        for each in (reports.month_before(month), month):
+        month = standards.months_before(timezone.localdate().replace(day=1))
+        for each in (standards.months_before(month), month):
             reports.sign(city, each, by=users["gzw"], leader="程主任")
 
     def _ledger(self, users: dict[str, User]) -> None:
