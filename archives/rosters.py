@@ -22,7 +22,7 @@ ARCHIVES = Roster(
         Column("副本（卷）", "item.duplicates", 5, kind="number"),
         Column("材料（份）", "item.pieces", 5, kind="number"),
         Column("页数", "item.pages", 5, kind="number"),
-        Column("缺失材料及说明", "missing", 14),
+        Column("缺失材料及说明", "explained", 14),
         Column("接收日期", "accepted_on", 11, kind="date"),
         Column("档案编号", "archive_number", 14),
         Column("存放位置", "location", 10),

@@ -106,7 +106,8 @@ def _form_is_ready(case: Transfer) -> str | None:
 
 
 def _file_is_sent(case: Transfer) -> str | None:
-    sent = PersonnelFile.objects.delivered().filter(transfer=case).exists()
+    files = PersonnelFile.objects.delivered().filter(transfer=case)
+    sent = files.filter(lane=PersonnelFile.Lane.DELIVERED).exists()
     return None if sent else "移交人事档案后才能打印。"
 
 

@@ -200,7 +200,14 @@ def _blank_texts(cases: list[Transfer]) -> int:
         (StepEvent.objects.filter(transfer__in=cases).exclude(note=""), ("note",)),
         (Notice.objects.filter(transfer__in=cases), ("text",)),
         (Reception.objects.filter(transfer__in=cases).exclude(remarks=""), ("remarks",)),
-        (PersonnelFile.objects.filter(transfer__in=cases), ("missing", "remarks", "location")),
+        (
+            PersonnelFile.objects.filter(transfer__in=cases, lane="delivered"),
+            ("missing", "remarks", "location"),
+        ),
+        (
+            PersonnelFile.objects.filter(transfer__in=cases).exclude(lane="delivered"),
+            ("remarks", "location", "evidence"),
+        ),
         (HandoverItem.objects.filter(transfer__in=cases).exclude(reason=""), ("reason",)),
         (HandoverTurn.objects.filter(item__transfer__in=cases).exclude(reason=""), ("reason",)),
         (

@@ -39,9 +39,21 @@ class PersonnelFile(Record):
         RETIRED = "retired", "退休社会化管理移交"
         SUPPLEMENT = "supplement", "补充材料"
 
+    class Lane(models.TextChoices):
+        """Where the file is. All but the first are stated with evidence instead of delivered."""
+
+        DELIVERED = "delivered", "移交档案"
+        HELD = "held", "档案已在接收的经办机构"
+        ELSEWHERE = "elsewhere", "档案存放在其他机构"
+        NONE = "none", "无人事档案"
+
     transfer = models.OneToOneField(
         "transfers.Transfer", models.PROTECT, related_name="personnel_file"
     )
+    lane = models.CharField("档案情况", max_length=10, choices=Lane, default=Lane.DELIVERED)
+    holder = models.CharField("存放机构", max_length=80, blank=True)
+    evidence = models.CharField("依据", max_length=200, blank=True)
+    evidence_on = models.DateField("依据日期", null=True, blank=True)
     item = models.OneToOneField(
         HandoverItem, models.PROTECT, related_name="file", verbose_name="交接明细"
     )
@@ -68,6 +80,18 @@ class PersonnelFile(Record):
                 fields=["area", "archive_number"], name="archive_number_once",
                 condition=~models.Q(archive_number=""),
             ),
+            models.CheckConstraint(
+                name="file_stated_with_evidence",
+                condition=models.Q(lane="delivered", evidence="", evidence_on=None, holder="")
+                | (
+                    models.Q(lane__in=("held", "none"), evidence_on__isnull=False, holder="")
+                    & ~models.Q(evidence="")
+                )
+                | (
+                    models.Q(lane="elsewhere", evidence_on__isnull=False)
+                    & ~models.Q(evidence="") & ~models.Q(holder="")
+                ),
+            ),
         ]  # fmt: skip
 
     class Privacy:
@@ -75,12 +99,26 @@ class PersonnelFile(Record):
         purpose = "人事档案的移交和接收（第六条第4项）"
         private: dict[str, str] = {}
         open = {
-            "transfer", "item", "area", "reason", "missing", "accepted_on", "accepted_by",
+            "transfer", "item", "area", "lane", "holder", "evidence", "evidence_on", "reason",
+            "missing", "accepted_on", "accepted_by",
             "archive_number", "location", "remarks",
         }  # fmt: skip
 
     def __str__(self) -> str:
         return f"{self.item.handover} {self.item.counts}"
+
+    @property
+    def statement(self) -> str:
+        """Where the file is, and by which evidence; empty when it is delivered."""
+        if self.lane == self.Lane.DELIVERED:
+            return ""
+        place = f"（{self.holder}）" if self.holder else ""
+        return f"{self.get_lane_display()}{place}，依据：{self.evidence}（{self.evidence_on}）"
+
+    @property
+    def explained(self) -> str:
+        """What the roster says of it: the statement, or what is missing."""
+        return self.statement or self.missing
 
     @classmethod
     def pack(
@@ -91,9 +129,19 @@ class PersonnelFile(Record):
             raise Refused(
                 f"{case.retiree.name}的档案接收地不是{handover.receiver.name}，请另装一批。"
             )
+        return cls._put_in(handover, case, by=by, counts=counts, missing=missing)
+
+    @classmethod
+    def _put_in(
+        cls, handover: Handover, case: Transfer, *, by: User, counts: Counts, missing: str = "",
+        lane: str = Lane.DELIVERED, holder: str = "", evidence: str = "",
+        evidence_on: date | None = None,
+    ) -> PersonnelFile:  # fmt: skip
         item = handovers.put_in(handover, by=by, counts=counts, case=case)
         file = cls.objects.filter(transfer=case).first() or cls(transfer=case)
         file.item, file.missing, file.area_id = item, missing, str(case.archive_area_id)
+        file.lane, file.holder = lane, holder
+        file.evidence, file.evidence_on = evidence, evidence_on
         file.save()
         return file
 
@@ -105,21 +153,29 @@ class PersonnelFile(Record):
     # --- what the steps of the case do to it ---
 
     @classmethod
-    def deliver(cls, case: Transfer, *, by: User, counts: Counts | None = None, missing: str = "",
-                **how: Any) -> str:  # fmt: skip
-        """第六条第4项: send it. Without COUNTS it lies in a delivery that was just sent as a whole."""
+    def deliver(
+        cls, case: Transfer, *, by: User, counts: Counts | None = None, missing: str = "",
+        lane: str = Lane.DELIVERED, stated: dict[str, Any] | None = None, **how: Any,
+    ) -> str:  # fmt: skip
+        """第六条第4项: send it. Without COUNTS it lies in a delivery that was just sent as a whole.
+
+        Where there is no file to send, LANE and what is STATED (holder, evidence, evidence_on) go
+        instead, as a hand-over of its own kind and number.
+        """
         if counts is not None:
             packed = HandoverItem.objects.filter(transfer=case, kind="personnel", state="waiting")
             if packed.exists():
                 raise Refused("此人的档案已装入一批待移交档案，请在“档案移交”中随该批送出。")
             handover = handovers.pack(
-                "personnel", by=by, sender=Desk("enterprise", enterprise=case.enterprise),
+                "personnel" if lane == cls.Lane.DELIVERED else "statement", by=by,
+                sender=Desk("enterprise", enterprise=case.enterprise),
                 receiver=Desk("insurance", area=case.archive_area),
             )  # fmt: skip
-            cls.pack(handover, case, by=by, counts=counts, missing=missing)
+            cls._put_in(handover, case, by=by, counts=counts, missing=missing, lane=lane,
+                        **stated or {})  # fmt: skip
             handovers.send(handover, by=by, announce=False, **how)  # the workflow does
-        item = cls.of(case).item
-        return f"{item.handover.number}，{item.counts}"
+        file = cls.of(case)
+        return f"{file.item.handover.number}，{file.statement or file.item.counts}"
 
     @classmethod
     def come_back(cls, case: Transfer, *, by: User, code: str, reason: str) -> None:
@@ -145,7 +201,8 @@ class PersonnelFile(Record):
         file.accepted_on, file.accepted_by = accepted_on, accepted_by
         file.archive_number, file.location, file.remarks = archive_number, location, remarks
         file.save()
-        return f"档案编号 {archive_number}"
+        lane = "" if file.lane == cls.Lane.DELIVERED else f"（{file.get_lane_display()}）"
+        return f"档案编号 {archive_number}{lane}"
 
     @classmethod
     def unaccept(cls, case: Transfer, *, by: User, reason: str) -> None:

@@ -99,6 +99,8 @@ class FileLoan(Record):
             return f"档案由{file.area.full_name}社会保险经办机构保管，由其登记查阅和借出。"
         if file.item.state not in HandoverItem.TAKEN:
             return "此人的档案尚未接收入库，不能查阅或借出。"
+        if not file.item.got_volumes:
+            return f"没有在库的档案（{file.get_lane_display()}），不能查阅或借出。"
         if other := file.loans.filter(back_on=None).first():
             return f"此档案由{other.office}{other.person}{other.get_kind_display()}，应于 {other.due_on} 归还。"
         return None

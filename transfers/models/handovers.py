@@ -84,6 +84,9 @@ KINDS: dict[str, Kind] = {
              "档交字〔{year}〕第{serial}号", "records",
              words={"volumes": "卷", "duplicates": "副本", "pieces": "件", "pages": "页"},
              phrases=("{} 卷", "副本 {} 卷", "{} 件", "{} 页")),
+        # No file goes: the enterprise states where it is, and the agency answers.
+        Kind("statement", "档案情况说明", "第六条第4项", "enterprise", "insurance",
+             "档说字〔{year}〕第{serial}号", "statement"),
         Kind("letter", "党员组织关系", "第六条第6项", "enterprise", "party",
              "组介字〔{year}〕第{serial}号", "letter"),
         Kind("retirees", "退休人员", "第六条第5项", "enterprise", "community",
