@@ -148,8 +148,8 @@ class DeliverForm(CountsForm, CountedStep):
     def fieldsets(self) -> list[tuple[str, list[forms.BoundField]]]:
         groups = (
             ("档案情况", ("lane", "handed_on")),
-            ("移交档案", (*Counts._fields, "missing", "means", "carrier")),
-            ("没有档案移交的", ("holder", "evidence", "evidence_on")),
+            ("移交档案的填写", (*Counts._fields, "missing", "means", "carrier")),
+            ("没有档案移交的填写", ("holder", "evidence", "evidence_on")),
         )
         return [(legend, [self[name] for name in names]) for legend, names in groups]
 
